@@ -1,0 +1,1 @@
+"""What Catchment does: the stages of an event's way, and what they stand on."""

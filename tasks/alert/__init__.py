@@ -1,0 +1,1 @@
+"""The stage that opens incidents and asks for their notifications."""

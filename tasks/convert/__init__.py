@@ -1,0 +1,1 @@
+"""The stage that turns a notification into an event."""

@@ -1,0 +1,1 @@
+"""The belt: order of the stages, claim, launch, retry and sweep."""

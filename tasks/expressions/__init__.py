@@ -1,0 +1,1 @@
+"""Condition trees, their operators, and the facts that they look at."""

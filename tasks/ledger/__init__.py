@@ -1,0 +1,1 @@
+"""The database tables of events, decisions, effects and failures, and the queries that go with them."""

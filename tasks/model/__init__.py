@@ -1,0 +1,1 @@
+"""Plain types, states, errors and the clock: the words that every floor shares."""

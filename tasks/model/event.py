@@ -1,0 +1,165 @@
+"""Notification, message and event: what a provider sent, unwrapped, and made canonical."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+#: The provider name under which Catchment's own raised events are counted.
+INTERNAL = "internal"
+
+#: Namespace of an event in the switchboard's addresses (spec automate 3.5).
+PROVIDER_EVENT = "EmsEvent"
+POLICY_EVENT = "MiqEvent"
+
+
+class ObjectRef(NamedTuple):
+    """An inventory object of one provider: its kind (``server``) and the provider's own id."""
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What a monitor hands over: the body as it came, and by which road."""
+
+    body: bytes | str | dict[str, Any]
+    road: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One unwrapped notification, free of secrets, as the ledger keeps it.
+
+    ``content`` has the sender's keys (``message_id``, ``event_type``, ``timestamp``, ``publisher_id``,
+    ``priority``, ``payload``, and ``context`` without the ``_context_`` prefix). ``form`` names the
+    wire format: ``oslo`` or ``telemetry``.
+    """
+
+    form: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What catch must know of a message before it is converted: who it is and whom it concerns.
+
+    ``twin`` is set where a sender publishes the same fact twice in two payload kinds (nova with both
+    formats on): equal for both, and ``variant`` tells the two apart.
+    """
+
+    message_id: str
+    raw_event_type: str
+    event_type: str
+    occurred_at: datetime
+    resource_kind: str | None = None
+    resource_id: str | None = None
+    twin: str | None = None
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """The canonical facts of one event, whatever source and payload kind it came from."""
+
+    event_type: str
+    raw_event_type: str
+    message_id: str
+    occurred_at: datetime
+    resource_kind: str | None = None
+    resource_id: str | None = None
+    parents: dict[str, str] = field(default_factory=dict)
+    tenant_id: str | None = None
+    actor: str | None = None
+    host: str | None = None
+    phase: str | None = None
+    group: str = "other"
+    level: str = "detail"
+    request_id: str | None = None
+    chain_id: str | None = None
+
+    def ref(self) -> ObjectRef | None:
+        """The object that the event is about, or None where the message names none."""
+        if self.resource_kind and self.resource_id:
+            return ObjectRef(self.resource_kind, self.resource_id)
+        return None
+
+
+@dataclass(slots=True)
+class Event:
+    """An event on its way: the canonical facts, and where it comes from.
+
+    ``payload`` is the message's content for a provider's event and the cause's facts for a raised one.
+    ``plan`` is what the switchboard decided (see :class:`tasks.model.outcome.Plan`), as plain data.
+    """
+
+    id: int
+    provider: str
+    source: str
+    namespace: str
+    facts: Normalised
+    payload: dict[str, Any]
+    parent_id: int | None = None
+    depth: int = 0
+    attempts: int = 0
+    plan: dict[str, Any] | None = None
+    late: bool = False
+
+    @property
+    def event_type(self) -> str:
+        """The canonical type, as rules and policies name it."""
+        return self.facts.event_type
+
+    def target(self) -> ObjectRef | None:
+        """The inventory object that the event is about."""
+        return self.facts.ref()
+
+    def role(self, name: str) -> ObjectRef | None:
+        """Resolve a target word of the switchboard (spec automate 4.4): ``src_vm``, ``src_host``, ...
+
+        Returns None where the event names no such object.
+        """
+        return _resolve_role(self.facts, name)
+
+
+#: Target words and the object kind each one means for OpenStack events.
+ROLES: dict[str, str] = {
+    "src_vm": "server",
+    "src_host": "host",
+    "host": "host",
+    "availability_zone": "availability_zone",
+    "tenant": "project",
+}
+
+
+def _resolve_role(facts: Normalised, name: str) -> ObjectRef | None:
+    if name == "target":
+        return facts.ref()
+    kind = ROLES.get(name)
+    if kind is None:
+        return None
+    if facts.resource_kind == kind and facts.resource_id:
+        return ObjectRef(kind, facts.resource_id)
+    if kind == "host" and facts.host:
+        return ObjectRef(kind, facts.host)
+    if kind == "project" and facts.tenant_id:
+        return ObjectRef(kind, facts.tenant_id)
+    parent = facts.parents.get(kind)
+    return ObjectRef(kind, parent) if parent else None
+
+
+def object_key(provider: str, ref: ObjectRef | None, message_id: str) -> str:
+    """The ordering key of an event: its object, or the event alone where it names none."""
+    return f"{provider}/{ref.kind}/{ref.id}" if ref else f"{provider}//{message_id}"
+
+
+def lane_of(key: str, lanes: int) -> int:
+    """The lane of an object key: a hash that is the same on every host and in every release."""
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "big") % lanes

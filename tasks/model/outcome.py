@@ -1,0 +1,148 @@
+"""What a stage concluded on one event: plain values that the conveyor writes in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from tasks.model.event import Event, Normalised, ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, with its result and the reason: what ``why`` prints.
+
+    ``kind`` is the sort of thing (``instance``, ``method``, ``policy``, ``alert``, ``target``),
+    ``name`` the thing, ``verdict`` a short word, ``detail`` the values that decided.
+    """
+
+    kind: str
+    name: str
+    verdict: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as plain data for the ledger."""
+        return {"kind": self.kind, "name": self.name, "verdict": self.verdict, **({"detail": self.detail} if self.detail else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """An internal event to raise on an object, caused by the event at hand."""
+
+    event_type: str
+    target: ObjectRef
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An effect asked for. One row a (event, rule, action, target): the idempotency key (DESIGN 3)."""
+
+    action: str
+    rule: str
+    params: dict[str, Any]
+    target: ObjectRef | None = None
+    ordinal: int = 0
+
+    def key(self, event_id: int) -> str:
+        """The idempotency key under the event that caused the effect."""
+        return f"{event_id}:{self.rule}:{self.action}:{self.target or ''}:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """An alert that fired on an object: opens an incident, or counts on the one that is open."""
+
+    alert: str
+    target: ObjectRef
+    severity: str
+    summary: str
+    notify: bool
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the switchboard decided: names the refresh targets, and whether policies are asked."""
+
+    enforce: bool = False
+    targets: list[ObjectRef] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain data for the event's row."""
+        return {"enforce": self.enforce, "targets": [[t.kind, t.id] for t in self.targets]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None) -> Plan:
+        """Read a plan back from the event's row; an event without one has an empty plan."""
+        if not data:
+            return cls()
+        return cls(bool(data.get("enforce")), [ObjectRef(k, i) for k, i in data.get("targets", [])])
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All that one stage concluded on one event. An empty outcome passes the event on unchanged."""
+
+    findings: list[Finding] = field(default_factory=list)
+    facts: Normalised | None = None
+    plan: Plan | None = None
+    raises: list[Raise] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)
+    firings: list[Firing] = field(default_factory=list)
+    targets: list[ObjectRef] = field(default_factory=list)
+
+
+class ObjectFacts(NamedTuple):
+    """An inventory object as a rule sees it.
+
+    ``state`` is ``known``, ``stub`` (named by an event, not read yet) or ``gone``; ``read_at`` tells
+    how old the facts are; ``attributes`` are the fields of ``docs/inventory.md``.
+    """
+
+    ref: ObjectRef
+    state: str
+    name: str | None
+    tenant_id: str | None
+    read_at: datetime | None
+    attributes: Mapping[str, Any]
+
+
+class AlertState(NamedTuple):
+    """When an alert last fired on an object, and whether its incident is still open."""
+
+    fired_at: datetime | None
+    open: bool
+
+
+class View(Protocol):
+    """What a stage may look at: read only, loaded for the whole batch at once.
+
+    On a worker it stands on the ledger; in ``catchment simulate`` on a file.
+    """
+
+    @property
+    def site(self) -> Any:
+        """The site as it was loaded, with ``version`` and ``part(name)`` (see :mod:`tasks.site`)."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the batch: the same for all its events."""
+
+    def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
+        """The inventory object, or None where Catchment has never heard of it."""
+
+    def alert_state(self, alert: str, provider: str, ref: ObjectRef) -> AlertState:
+        """The state of one alert on one object, firings of this batch included."""
+
+    def object_known(self, provider: str, ref: ObjectRef) -> bool:
+        """Whether inventory has the object, as a stub at least."""
+
+
+class Handler(Protocol):
+    """A room's pure work on one event. It may raise; the conveyor then retries this event alone."""
+
+    def __call__(self, event: Event, view: View) -> Outcome:
+        """Conclude on one event."""

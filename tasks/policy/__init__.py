@@ -1,0 +1,1 @@
+"""The stage that judges an event's target by the control policies."""

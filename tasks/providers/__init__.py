@@ -1,0 +1,1 @@
+"""Monitors, converters and inventory readers of each kind of provider, and their table."""

@@ -1,0 +1,146 @@
+"""The three things that a kind of provider brings: monitors, a converter, an inventory reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from tasks.model.event import Identity, Message, Normalised, Notification, ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """One provider of the site: ``providers.yaml`` names it, ``clouds.yaml`` says how to sign in.
+
+    ``options`` is the checked options model of the provider's kind; ``session`` builds a
+    keystoneauth session for the provider's cloud on first use (None where it has no cloud).
+    """
+
+    name: str
+    kind: str
+    options: Any
+    session: Callable[[], Any] | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Notifications that belong together, and what follows once the ledger has them.
+
+    ``cursor`` is where the source must be asked next (None: the source keeps no cursor). ``ack`` is
+    called after the commit and never before; ``reject`` puts them back to the source when the commit
+    failed. ``more`` says that the source has more waiting right now.
+    """
+
+    notifications: list[Notification]
+    cursor: dict[str, Any] | None = None
+    more: bool = False
+    ack: Callable[[], None] = lambda: None
+    reject: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a monitor can serve a provider, and why not where it cannot."""
+
+    ok: bool
+    reason: str = ""
+
+
+class Monitor(Protocol):
+    """Gets raw notifications from one provider.
+
+    Life: ``available`` (class level, opens and closes a real connection, never raises), then
+    ``start``, then ``batches`` until it is exhausted (poll) or for ever (``push`` monitors), then
+    ``stop``. ``stop`` may be called at any time, from a signal handler too, and more than once.
+    """
+
+    #: The word for it in ``providers.yaml``.
+    name: ClassVar[str]
+    #: Higher is asked first by ``monitor: auto`` (spec capture 1.1).
+    priority: ClassVar[int]
+    #: Whether the listener can hold it open and be told at once.
+    push: ClassVar[bool]
+
+    def __init__(self, provider: ProviderConfig) -> None: ...
+
+    @classmethod
+    def available(cls, provider: ProviderConfig) -> Availability:
+        """Try a real connection with the provider's options."""
+
+    def start(self, cursor: dict[str, Any] | None) -> None:
+        """Connect, and go to the cursor: the value of the last committed batch, None at first."""
+
+    def batches(self, *, wait: float, limit: int) -> Iterator[Batch]:
+        """Yield batches of at most ``limit`` notifications.
+
+        Waits at most ``wait`` seconds for the first notification and ends when nothing more is
+        waiting. The listener calls it again and again; a poll calls it once.
+
+        Raises :class:`tasks.model.errors.ProviderDown` or ``SignedOut``.
+        """
+
+    def stop(self) -> None:
+        """Close connections; what was not acknowledged stays with the source."""
+
+
+class Converter(Protocol):
+    """Turns notifications of one kind of provider into canonical events. Pure: no network, no ledger."""
+
+    #: Part of the switchboard's address (``OPENSTACK``), spec automate 2.2.
+    source: ClassVar[str]
+
+    def unwrap(self, body: bytes | str | dict[str, Any]) -> list[Message]:
+        """Take a body out of its envelope; one body may carry several events. Secrets are removed here.
+
+        Raises :class:`tasks.model.errors.BadPayload` for a body that cannot be read at all.
+        """
+
+    def identify(self, message: Message) -> Identity:
+        """The little that catch must know. Never fails on a message that ``unwrap`` returned."""
+
+    def convert(self, message: Message) -> Normalised:
+        """The canonical facts. Raises ``BadPayload`` where the payload makes no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An inventory object as just read from the provider."""
+
+    ref: ObjectRef
+    name: str | None
+    tenant_id: str | None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class InventoryReader(Protocol):
+    """Reads inventory objects from a provider's API, one at a time or all of a kind."""
+
+    #: The kinds that it can read, in the order of a full refresh.
+    kinds: ClassVar[tuple[str, ...]]
+
+    def __init__(self, provider: ProviderConfig) -> None: ...
+
+    def read(self, ref: ObjectRef) -> Reading:
+        """Read one object.
+
+        Raises :class:`tasks.model.errors.Gone` on 404 and on nothing else, ``ProviderDown``,
+        ``SignedOut`` or ``Transient`` on all other failures (spec capture 9 C2).
+        """
+
+    def read_all(self, kind: str) -> Iterator[Reading]:
+        """Stream all objects of a kind, page by page."""
+
+    def close(self) -> None:
+        """Give connections back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKind:
+    """All that the table of providers knows of one kind."""
+
+    name: str
+    converter: Converter
+    options: type[Any]
+    monitors: tuple[type[Monitor], ...]
+    inventory: type[InventoryReader] | None

@@ -1,0 +1,1 @@
+"""OpenStack: notification bus, event APIs, converter and inventory reader."""

@@ -1,0 +1,1 @@
+"""Reads and checks the folder of files with which an operator configures an installation."""
