@@ -1,0 +1,118 @@
+"""Tables of events: the event on its way, its notification, what was decided on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, ForeignKey, Identity, Index, SmallInteger, Text, UniqueConstraint, false, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tasks.ledger.base import Base, Id
+
+PENDING = "pending"
+FINISHED = "finished"
+DEAD = "dead"
+
+
+class Event(Base):
+    """One event on its way. The row names its next stage and when that is due (DESIGN 3).
+
+    ``stage`` and ``due_at`` change at every step and stand in no index, so that a step rewrites the row
+    in place; the partial index on what is pending changes twice in an event's life.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (
+        UniqueConstraint("provider_id", "message_id"),
+        Index("ix_event_pending", "lane", "occurred_at", "id", postgresql_where=text("state = 'pending'"), sqlite_where=text("state = 'pending'")),
+        Index("ix_event_dead", "id", postgresql_where=text("state = 'dead'"), sqlite_where=text("state = 'dead'")),
+        Index("ix_event_twin", "twin", postgresql_where=text("twin IS NOT NULL"), sqlite_where=text("twin IS NOT NULL")),
+        Index("ix_event_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL"), sqlite_where=text("parent_id IS NOT NULL")),
+        Index("ix_event_object", "object_key", "occurred_at"),
+        Index("ix_event_time", "occurred_at"),
+        {"postgresql_with": {"fillfactor": "60"}},
+    )
+
+    id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
+    provider_id: Mapped[int] = mapped_column(ForeignKey("provider.id"))
+    message_id: Mapped[str]
+    raised: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    parent_id: Mapped[int | None] = mapped_column(Id)
+    depth: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    state: Mapped[str] = mapped_column(Text, server_default=PENDING)
+    stage: Mapped[str]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    object_key: Mapped[str]
+    occurred_at: Mapped[datetime]
+    caught_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    late: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    twin: Mapped[str | None]
+    variant: Mapped[str | None]
+    event_type: Mapped[str]
+    raw_event_type: Mapped[str]
+    resource_kind: Mapped[str | None]
+    resource_id: Mapped[str | None]
+    parents: Mapped[dict[str, Any] | None]
+    tenant_id: Mapped[str | None]
+    actor: Mapped[str | None]
+    host: Mapped[str | None]
+    phase: Mapped[str | None]
+    group: Mapped[str] = mapped_column("group", Text, server_default="other")
+    level: Mapped[str] = mapped_column("level", Text, server_default="detail")
+    request_id: Mapped[str | None]
+    chain_id: Mapped[str | None]
+    plan: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None]
+
+
+class Notification(Base):
+    """The unwrapped notification of an event, free of secrets. Written once, never changed."""
+
+    __tablename__ = "notification"
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True)
+    form: Mapped[str]
+    road: Mapped[str]
+    content: Mapped[str]
+
+
+class Sighting(Base):
+    """Another notification of a fact that is stored already: the other payload kind of one sender."""
+
+    __tablename__ = "sighting"
+
+    provider_id: Mapped[int] = mapped_column(ForeignKey("provider.id"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), index=True)
+    raw_event_type: Mapped[str]
+    road: Mapped[str]
+    seen_at: Mapped[datetime]
+
+
+class Decision(Base):
+    """What one stage concluded on one event, with everything it looked at, and the site it went by."""
+
+    __tablename__ = "decision"
+    __table_args__ = (Index("ix_decision_event", "event_id"),)
+
+    id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"))
+    stage: Mapped[str]
+    decided_at: Mapped[datetime]
+    site_version: Mapped[str]
+    findings: Mapped[list[dict[str, Any]]]
+    error: Mapped[str | None]
+
+
+class Hold(Base):
+    """An object whose oldest event waits for a retry: its later events wait behind it, others do not."""
+
+    __tablename__ = "hold"
+
+    object_key: Mapped[str] = mapped_column(Text, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), unique=True)
+    since: Mapped[datetime]

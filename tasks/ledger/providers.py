@@ -1,0 +1,78 @@
+"""Tables of the providers: who they are, how they are, where to read on, and their balance."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Identity, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tasks.ledger.base import Base, Id
+
+
+class Provider(Base):
+    """One configured source of events and inventory, and what is known of its health.
+
+    ``ready_at`` is when its first full refresh was through (or given up, see ``ready_note``): no event
+    of it is judged before. The catch lease keeps two catches from overlapping.
+    """
+
+    __tablename__ = "provider"
+
+    id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    kind: Mapped[str]
+    added_at: Mapped[datetime]
+    monitor: Mapped[str | None]
+    passed_over: Mapped[dict[str, Any] | None]
+    contact_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    event_at: Mapped[datetime | None]
+    ready_at: Mapped[datetime | None]
+    ready_note: Mapped[str | None]
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    listener: Mapped[str | None]
+    listener_at: Mapped[datetime | None]
+
+
+class Cursor(Base):
+    """Where a monitor reads on: written in the transaction that stores what was read before it."""
+
+    __tablename__ = "cursor"
+
+    provider_id: Mapped[int] = mapped_column(ForeignKey("provider.id"), primary_key=True)
+    monitor: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[dict[str, Any]]
+    moved_at: Mapped[datetime]
+
+
+class Tally(Base):
+    """Counts of one transaction, added up for the balance.
+
+    Rows are only added, so that workers never wait for each other's counts; ``prune`` folds them.
+    """
+
+    __tablename__ = "tally"
+    __table_args__ = (Index("ix_tally_provider", "provider_id"),)
+
+    id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
+    provider_id: Mapped[int] = mapped_column(Id)
+    received: Mapped[int] = mapped_column(Id, default=0, server_default="0")
+    stored: Mapped[int] = mapped_column(Id, default=0, server_default="0")
+    duplicate: Mapped[int] = mapped_column(Id, default=0, server_default="0")
+    rejected: Mapped[int] = mapped_column(Id, default=0, server_default="0")
+    finished: Mapped[int] = mapped_column(Id, default=0, server_default="0")
+    dead: Mapped[int] = mapped_column(Id, default=0, server_default="0")
+
+
+class Mark(Base):
+    """When something that must happen again and again last happened: the tick, the sweep, a process."""
+
+    __tablename__ = "mark"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    at: Mapped[datetime]
+    note: Mapped[str | None]

@@ -1,0 +1,10 @@
+"""All tables, for Alembic and for tests: importing this module fills the metadata."""
+
+from __future__ import annotations
+
+from tasks.ledger import access, effects, events, incidents, inventory, providers
+from tasks.ledger.base import Base
+
+METADATA = Base.metadata
+
+__all__ = ["METADATA", "access", "effects", "events", "incidents", "inventory", "providers"]
