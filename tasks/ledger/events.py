@@ -16,17 +16,16 @@ DEAD = "dead"
 
 
 class Event(Base):
-    """One event on its way. The row names its next stage and when that is due (DESIGN 3).
+    """One event and its canonical facts.
 
-    ``stage`` and ``due_at`` change at every step and stand in no index, so that a step rewrites the row
-    in place; the partial index on what is pending changes twice in an event's life.
+    Where a pending event stands is kept in :class:`Place`, why a dead one died in :class:`DeadLetter`:
+    this row is written when the event is caught, filled in when it is converted and closed when it is
+    through, and no index of it changes on the way.
     """
 
     __tablename__ = "event"
     __table_args__ = (
         UniqueConstraint("provider_id", "message_id"),
-        Index("ix_event_pending", "lane", "occurred_at", "id", postgresql_where=text("state = 'pending'"), sqlite_where=text("state = 'pending'")),
-        Index("ix_event_dead", "id", postgresql_where=text("state = 'dead'"), sqlite_where=text("state = 'dead'")),
         Index("ix_event_twin", "twin", postgresql_where=text("twin IS NOT NULL"), sqlite_where=text("twin IS NOT NULL")),
         Index("ix_event_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL"), sqlite_where=text("parent_id IS NOT NULL")),
         Index("ix_event_object", "object_key", "occurred_at"),
@@ -41,10 +40,6 @@ class Event(Base):
     parent_id: Mapped[int | None] = mapped_column(Id)
     depth: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     state: Mapped[str] = mapped_column(Text, server_default=PENDING)
-    stage: Mapped[str]
-    due_at: Mapped[datetime]
-    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    lane: Mapped[int] = mapped_column(SmallInteger)
     object_key: Mapped[str]
     occurred_at: Mapped[datetime]
     caught_at: Mapped[datetime]
@@ -65,8 +60,39 @@ class Event(Base):
     level: Mapped[str] = mapped_column("level", Text, server_default="detail")
     request_id: Mapped[str | None]
     chain_id: Mapped[str | None]
+
+
+class Place(Base):
+    """Where a pending event stands: its next stage and when that is due. Gone once the event is through.
+
+    A table of its own, and a narrow one, so that the cost of a step does not grow with the events that
+    are stored. It has no foreign key: it is written and removed with its event, in one transaction.
+    """
+
+    __tablename__ = "place"
+    __table_args__ = (Index("ix_place_work", "stage", "lane", "occurred_at", "event_id"),)
+
+    event_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    stage: Mapped[str]
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    occurred_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    object_key: Mapped[str]
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     plan: Mapped[dict[str, Any] | None]
-    error: Mapped[str | None]
+
+
+class DeadLetter(Base):
+    """An event that failed for good: where, why, and what is needed to send it on its way again."""
+
+    __tablename__ = "dead_letter"
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+    stage: Mapped[str]
+    died_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(SmallInteger)
+    plan: Mapped[dict[str, Any] | None]
+    error: Mapped[str]
 
 
 class Notification(Base):

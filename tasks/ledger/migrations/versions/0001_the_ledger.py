@@ -33,6 +33,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_mark")),
     )
     op.create_table(
+        "place",
+        sa.Column(
+            "event_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("lane", sa.SmallInteger(), nullable=False),
+        sa.Column("occurred_at", Moment(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=False),
+        sa.Column("object_key", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("plan", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_place")),
+    )
+    with op.batch_alter_table("place", schema=None) as batch_op:
+        batch_op.create_index("ix_place_work", ["stage", "lane", "occurred_at", "event_id"], unique=False)
+
+    op.create_table(
         "provider",
         sa.Column(
             "id",
@@ -147,10 +167,6 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("depth", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
-        sa.Column("stage", sa.Text(), nullable=False),
-        sa.Column("due_at", Moment(), nullable=False),
-        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("object_key", sa.Text(), nullable=False),
         sa.Column("occurred_at", Moment(), nullable=False),
         sa.Column("caught_at", Moment(), nullable=False),
@@ -171,21 +187,12 @@ def upgrade() -> None:
         sa.Column("level", sa.Text(), server_default="detail", nullable=False),
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column("chain_id", sa.Text(), nullable=True),
-        sa.Column("plan", sa.JSON(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["provider_id"], ["provider.id"], name=op.f("fk_event_provider_id_provider")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
         sa.UniqueConstraint("provider_id", "message_id", name=op.f("uq_event_provider_id")),
         postgresql_with={"fillfactor": "60"},
     )
     with op.batch_alter_table("event", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_event_dead",
-            ["id"],
-            unique=False,
-            postgresql_where=sa.text("state = 'dead'"),
-            sqlite_where=sa.text("state = 'dead'"),
-        )
         batch_op.create_index("ix_event_object", ["object_key", "occurred_at"], unique=False)
         batch_op.create_index(
             "ix_event_parent",
@@ -193,13 +200,6 @@ def upgrade() -> None:
             unique=False,
             postgresql_where=sa.text("parent_id IS NOT NULL"),
             sqlite_where=sa.text("parent_id IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "ix_event_pending",
-            ["lane", "occurred_at", "id"],
-            unique=False,
-            postgresql_where=sa.text("state = 'pending'"),
-            sqlite_where=sa.text("state = 'pending'"),
         )
         batch_op.create_index("ix_event_time", ["occurred_at"], unique=False)
         batch_op.create_index(
@@ -310,6 +310,24 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'wanted'"),
         )
 
+    op.create_table(
+        "dead_letter",
+        sa.Column(
+            "event_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("died_at", Moment(), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("plan", sa.JSON(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["event.id"], name=op.f("fk_dead_letter_event_id_event"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_dead_letter")),
+    )
     op.create_table(
         "decision",
         sa.Column(
@@ -519,6 +537,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_decision_event")
 
     op.drop_table("decision")
+    op.drop_table("dead_letter")
     with op.batch_alter_table("refresh_target", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_refresh_target_open",
@@ -540,21 +559,11 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_event_time")
         batch_op.drop_index(
-            "ix_event_pending",
-            postgresql_where=sa.text("state = 'pending'"),
-            sqlite_where=sa.text("state = 'pending'"),
-        )
-        batch_op.drop_index(
             "ix_event_parent",
             postgresql_where=sa.text("parent_id IS NOT NULL"),
             sqlite_where=sa.text("parent_id IS NOT NULL"),
         )
         batch_op.drop_index("ix_event_object")
-        batch_op.drop_index(
-            "ix_event_dead",
-            postgresql_where=sa.text("state = 'dead'"),
-            sqlite_where=sa.text("state = 'dead'"),
-        )
 
     op.drop_table("event")
     op.drop_table("cursor")
@@ -564,5 +573,9 @@ def downgrade() -> None:
 
     op.drop_table("tally")
     op.drop_table("provider")
+    with op.batch_alter_table("place", schema=None) as batch_op:
+        batch_op.drop_index("ix_place_work")
+
+    op.drop_table("place")
     op.drop_table("mark")
     op.drop_table("alert_firing")
