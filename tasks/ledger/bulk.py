@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import TextClause
 
 
-_PG = postgresql.dialect()
+_PG = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 def insert(
@@ -75,12 +75,18 @@ def _sqlite_moment(value: Any) -> str:
 
 
 @lru_cache(maxsize=256)
-def _insert(dialect: str, table: Table, columns: tuple[str, ...], conflict: str | None, returning: tuple[str, ...]) -> TextClause:
+def _insert(
+    dialect: str, table: Table, columns: tuple[str, ...], conflict: str | None, returning: tuple[str, ...]
+) -> TextClause:
     names = ", ".join(f'"{c}"' for c in columns)
-    tail = (f" ON CONFLICT {conflict}" if conflict else "") + (" RETURNING " + ", ".join(f'"{c}"' for c in returning) if returning else "")
+    tail = (f" ON CONFLICT {conflict}" if conflict else "") + (
+        " RETURNING " + ", ".join(f'"{c}"' for c in returning) if returning else ""
+    )
     # SQLite reads "SELECT … ON CONFLICT" as a join without the WHERE.
     where = " WHERE true" if dialect == "sqlite" and conflict else ""
-    statement = text(f'INSERT INTO "{table.name}" ({names}) {_rows(dialect, table, columns)}{where}{tail}').bindparams(bindparam("rows"))
+    statement = text(f'INSERT INTO "{table.name}" ({names}) {_rows(dialect, table, columns)}{where}{tail}').bindparams(
+        bindparam("rows")
+    )
     if not returning:
         return statement
     return statement.columns(*(table.c[c] for c in returning))  # type: ignore[return-value]  # TextualSelect executes alike
@@ -96,7 +102,7 @@ def _update(dialect: str, table: Table, key: str, columns: tuple[str, ...]) -> T
 
 def _rows(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
     if dialect == "sqlite":
-        fields = ", ".join(f"{_sqlite_field(table.c[c])} AS \"{c}\"" for c in columns)
+        fields = ", ".join(f'{_sqlite_field(table.c[c])} AS "{c}"' for c in columns)
         return f"SELECT {fields} FROM json_each(:rows) AS r"
     names = ", ".join(f'r."{c}"' for c in columns)
     types = ", ".join(f'"{c}" {table.c[c].type.compile(_PG)}' for c in columns)
@@ -111,3 +117,14 @@ def _sqlite_field(column: Column[Any]) -> str:
     return f"json_extract({path})"
 
 
+def among(session: Session, column: str, parameter: str = "ids") -> str:
+    """SQL text that is true where ``column`` is one of a list given as JSON in ``parameter``."""
+    if session.get_bind().dialect.name == "sqlite":
+        return f"{column} IN (SELECT value FROM json_each(:{parameter}))"
+    # An array is planned as an index condition; a subselect over json would not be.
+    return f"{column} = ANY(:{parameter})"
+
+
+def listed(session: Session, values: Iterable[Any]) -> Any:
+    """The values as :func:`among` wants them."""
+    return json.dumps(list(values)) if session.get_bind().dialect.name == "sqlite" else list(values)

@@ -24,8 +24,18 @@ class Effect(Base):
 
     __tablename__ = "effect"
     __table_args__ = (
-        Index("ix_effect_open", "due_at", postgresql_where=text("state = 'asked'"), sqlite_where=text("state = 'asked'")),
-        Index("ix_effect_dead", "id", postgresql_where=text("state = 'dead'"), sqlite_where=text("state = 'dead'")),
+        Index(
+            "ix_effect_open",
+            "due_at",
+            postgresql_where=text("state = 'asked'"),
+            sqlite_where=text("state = 'asked'"),
+        ),
+        Index(
+            "ix_effect_dead",
+            "id",
+            postgresql_where=text("state = 'dead'"),
+            sqlite_where=text("state = 'dead'"),
+        ),
         Index("ix_effect_event", "event_id"),
         {"postgresql_with": {"fillfactor": "70"}},
     )

@@ -26,8 +26,18 @@ class Event(Base):
     __tablename__ = "event"
     __table_args__ = (
         UniqueConstraint("provider_id", "message_id"),
-        Index("ix_event_twin", "twin", postgresql_where=text("twin IS NOT NULL"), sqlite_where=text("twin IS NOT NULL")),
-        Index("ix_event_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL"), sqlite_where=text("parent_id IS NOT NULL")),
+        Index(
+            "ix_event_twin",
+            "twin",
+            postgresql_where=text("twin IS NOT NULL"),
+            sqlite_where=text("twin IS NOT NULL"),
+        ),
+        Index(
+            "ix_event_parent",
+            "parent_id",
+            postgresql_where=text("parent_id IS NOT NULL"),
+            sqlite_where=text("parent_id IS NOT NULL"),
+        ),
         Index("ix_event_object", "object_key", "occurred_at"),
         Index("ix_event_time", "occurred_at"),
         {"postgresql_with": {"fillfactor": "60"}},
@@ -87,7 +97,9 @@ class DeadLetter(Base):
 
     __tablename__ = "dead_letter"
 
-    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+    event_id: Mapped[int] = mapped_column(
+        ForeignKey("event.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
     stage: Mapped[str]
     died_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(SmallInteger)

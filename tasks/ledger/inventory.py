@@ -60,7 +60,12 @@ class RefreshTarget(Base):
     __tablename__ = "refresh_target"
     __table_args__ = (
         UniqueConstraint("provider_id", "kind", "ref"),
-        Index("ix_refresh_target_open", "due_at", postgresql_where=text("state = 'wanted'"), sqlite_where=text("state = 'wanted'")),
+        Index(
+            "ix_refresh_target_open",
+            "due_at",
+            postgresql_where=text("state = 'wanted'"),
+            sqlite_where=text("state = 'wanted'"),
+        ),
         {"postgresql_with": {"fillfactor": "60"}},
     )
 
@@ -86,5 +91,7 @@ class RefreshRequest(Base):
     __tablename__ = "refresh_request"
 
     event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True)
-    target_id: Mapped[int] = mapped_column(ForeignKey("refresh_target.id", ondelete="CASCADE"), primary_key=True, index=True)
+    target_id: Mapped[int] = mapped_column(
+        ForeignKey("refresh_target.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
     generation: Mapped[int] = mapped_column(Id)

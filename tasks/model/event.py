@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -95,7 +96,7 @@ class Normalised:
 class Event:
     """An event on its way: the canonical facts, and where it comes from.
 
-    ``payload`` is the message's content for a provider's event and the cause's facts for a raised one.
+    ``payload`` has the ``form`` and the ``content`` of the stored notification; a raised event has those of its cause.
     ``plan`` is what the switchboard decided (see :class:`tasks.model.outcome.Plan`), as plain data.
     """
 
@@ -104,7 +105,7 @@ class Event:
     source: str
     namespace: str
     facts: Normalised
-    payload: dict[str, Any]
+    payload: Mapping[str, Any]
     parent_id: int | None = None
     depth: int = 0
     attempts: int = 0

@@ -25,7 +25,12 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain data for the ledger."""
-        return {"kind": self.kind, "name": self.name, "verdict": self.verdict, **({"detail": self.detail} if self.detail else {})}
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "verdict": self.verdict,
+            **({"detail": self.detail} if self.detail else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import yaml
 
 #: A file an operator writes by hand is small; more than this is a mistake or an attack.
 MAX_BYTES = 4 * 1024 * 1024
+#: Values in a file, aliases expanded; the largest sites have some ten thousand.
+MAX_NODES = 500_000
 #: Aliases multiply (``billion laughs``); hand-written files use a handful.
 MAX_ALIASES = 200
 
@@ -71,6 +73,9 @@ def load(content: bytes) -> Document:
     loader = yaml.SafeLoader("")
     try:
         data = _construct(loader, node, (), lines)
+    except yaml.MarkedYAMLError as mistake:
+        mark = mistake.problem_mark or mistake.context_mark
+        raise YamlMistake(mark.line + 1 if mark else None, str(mistake.problem or mistake)) from mistake
     finally:
         loader.dispose()
     return Document(data, lines)
@@ -79,6 +84,8 @@ def load(content: bytes) -> Document:
 def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Path, int], depth: int = 0) -> Any:
     if depth > 64:
         raise YamlMistake(node.start_mark.line + 1, "the text is nested more than 64 levels deep")
+    if len(lines) > MAX_NODES:
+        raise YamlMistake(node.start_mark.line + 1, f"the text expands to more than {MAX_NODES} values")
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
@@ -86,7 +93,7 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise YamlMistake(key_node.start_mark.line + 1, "a key must be plain text")
-            key = loader.construct_object(key_node)
+            key = _scalar(loader, key_node)
             if key in result:
                 raise YamlMistake(key_node.start_mark.line + 1, f"the key {key!r} is given twice")
             result[key] = _construct(loader, value_node, (*path, key), lines, depth + 1)
@@ -94,6 +101,10 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict
         return result
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, child, (*path, i), lines, depth + 1) for i, child in enumerate(node.value)]
+    return _scalar(loader, node)
+
+
+def _scalar(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
     try:
         return loader.construct_object(node)
     except yaml.MarkedYAMLError as mistake:

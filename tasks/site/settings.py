@@ -12,14 +12,24 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 class Conveyor(BaseModel, extra="forbid"):
     """How much the belt carries at once, and how patient it is."""
 
-    lanes: int = Field(16, ge=1, le=256, description="Lanes that objects are spread over. Change it only on an empty ledger.")
+    lanes: int = Field(
+        16, ge=1, le=256, description="Lanes that objects are spread over. Change it only on an empty ledger."
+    )
     batch: int = Field(500, ge=1, le=5000, description="Events that a stage works on in one transaction, at the most.")
-    fanout: int = Field(2, ge=1, le=64, description="Chains that a large batch is split into, so that workers share it.")
-    attempts: int = Field(6, ge=1, description="Tries of one event at one stage before it goes to the dead-letter desk.")
-    backoff_seconds: float = Field(2.0, gt=0, description="Pause after the first failed try; doubles with each further one.")
+    fanout: int = Field(
+        2, ge=1, le=64, description="Chains that a large batch is split into, so that workers share it."
+    )
+    attempts: int = Field(
+        6, ge=1, description="Tries of one event at one stage before it goes to the dead-letter desk."
+    )
+    backoff_seconds: float = Field(
+        2.0, gt=0, description="Pause after the first failed try; doubles with each further one."
+    )
     backoff_limit_seconds: float = Field(300.0, gt=0, description="The longest pause between two tries.")
     depth: int = Field(5, ge=1, le=50, description="How deep raised events may raise events.")
-    sweep_grace_seconds: float = Field(3.0, gt=0, description="Work that is due this long and does not move is started again.")
+    sweep_grace_seconds: float = Field(
+        3.0, gt=0, description="Work that is due this long and does not move is started again."
+    )
     fuse: bool = Field(False, description="Let one task carry a batch through several stages where there is a backlog.")
 
 
@@ -28,28 +38,42 @@ class Catch(BaseModel, extra="forbid"):
 
     batch: int = Field(500, ge=1, le=5000, description="Notifications stored in one transaction, at the most.")
     seconds: float = Field(15.0, gt=0, description="How long one catch goes on while the provider has more waiting.")
-    body_limit_bytes: int = Field(1_048_576, ge=1024, description="A larger notification is quarantined, cut to this size.")
+    body_limit_bytes: int = Field(
+        1_048_576, ge=1024, description="A larger notification is quarantined, cut to this size."
+    )
 
 
 class Effects(BaseModel, extra="forbid"):
     """How effects are tried."""
 
     attempts: int = Field(8, ge=1, description="Tries of one effect before it goes to the dead-letter desk.")
-    backoff_seconds: float = Field(2.0, gt=0, description="Pause after the first failed try; doubles with each further one.")
+    backoff_seconds: float = Field(
+        2.0, gt=0, description="Pause after the first failed try; doubles with each further one."
+    )
     backoff_limit_seconds: float = Field(600.0, gt=0, description="The longest pause between two tries.")
-    lease_seconds: float = Field(15.0, gt=1, description="After this silence of its worker an effect is tried by another one.")
+    lease_seconds: float = Field(
+        15.0, gt=1, description="After this silence of its worker an effect is tried by another one."
+    )
 
 
 class Refresh(BaseModel, extra="forbid"):
     """How inventory is read."""
 
     parallel: int = Field(4, ge=1, le=32, description="Objects read from one provider at the same time.")
-    settle_seconds: float = Field(0.5, ge=0, description="Pause before a target is read, so that a burst costs one read.")
+    settle_seconds: float = Field(
+        0.5, ge=0, description="Pause before a target is read, so that a burst costs one read."
+    )
     attempts: int = Field(12, ge=1, description="Tries of one target before it goes to the dead-letter desk.")
-    backoff_seconds: float = Field(2.0, gt=0, description="Pause after the first failed read; doubles with each further one.")
+    backoff_seconds: float = Field(
+        2.0, gt=0, description="Pause after the first failed read; doubles with each further one."
+    )
     backoff_limit_seconds: float = Field(600.0, gt=0, description="The longest pause between two reads.")
-    lease_seconds: float = Field(60.0, gt=1, description="After this silence of its worker a target is read by another one.")
-    patience_seconds: float = Field(300.0, ge=0, description="How long a new provider's events wait for its first full refresh.")
+    lease_seconds: float = Field(
+        60.0, gt=1, description="After this silence of its worker a target is read by another one."
+    )
+    patience_seconds: float = Field(
+        300.0, ge=0, description="How long a new provider's events wait for its first full refresh."
+    )
 
 
 class Web(BaseModel, extra="forbid"):
@@ -57,7 +81,9 @@ class Web(BaseModel, extra="forbid"):
 
     host: str = Field("127.0.0.1", description="Address to listen on. Loopback unless you say otherwise.")
     port: int = Field(8765, ge=1, le=65535, description="Port of the pages and the API.")
-    secure_cookies: bool = Field(False, description="Set when the pages are behind TLS: cookies are then sent over TLS alone.")
+    secure_cookies: bool = Field(
+        False, description="Set when the pages are behind TLS: cookies are then sent over TLS alone."
+    )
 
 
 class Flower(BaseModel, extra="forbid"):
@@ -79,6 +105,7 @@ class Mail(BaseModel, extra="forbid"):
     user: str | None = Field(None, description="Name to sign in with, if the server asks.")
     password: SecretStr | None = Field(None, description="Better given as CATCHMENT_MAIL__PASSWORD or password_file.")
     password_file: Path | None = Field(None, description="File that holds the password.")
+    ca_file: Path | None = Field(None, description="Certificates to trust for TLS, instead of the system's.")
 
 
 class Settings(BaseSettings):
@@ -87,11 +114,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CATCHMENT_", env_nested_delimiter="__", extra="forbid")
 
     database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL of the ledger. Empty: SQLite in var/.")
-    broker: SecretStr = Field(SecretStr(""), description="URL of the broker. Empty: a Redis of Catchment's own in var/.")
+    broker: SecretStr = Field(
+        SecretStr(""), description="URL of the broker. Empty: a Redis of Catchment's own in var/."
+    )
     var: Path = Field(Path("var"), description="Folder for what Catchment itself writes, relative to the site.")
     task_events: bool = Field(True, description="Send task events, which Flower shows.")
     log_json: bool = Field(False, description="Write logs as JSON, one object a line.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least level that is logged."
+    )
     retention_days: int = Field(180, ge=1, description="Finished events older than this are deleted.")
     conveyor: Conveyor = Conveyor()
     catch: Catch = Catch()
@@ -120,5 +151,3 @@ def read_settings(toml: dict[str, Any]) -> Settings:
     Raises ``pydantic.ValidationError`` naming each key that is wrong.
     """
     return Settings(**toml)
-
-

@@ -1,0 +1,12 @@
+"""The clock: what runs how often. Names and seconds only; ``workers`` reads it and nothing here imports."""
+
+#: Each entry expires with its period, so that a worker that wakes up finds one tick and not a thousand.
+BEAT_SCHEDULE = {
+    "ask every provider for its events": {"task": "catch.tick", "schedule": 20.0, "options": {"expires": 20}},
+    "start again what is due and does not move": {"task": "conveyor.sweep", "schedule": 2.0, "options": {"expires": 2}},
+    "fold counts and delete what is beyond its retention": {
+        "task": "conveyor.prune",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
+}

@@ -1,0 +1,1 @@
+"""Programs that stand in for a site's surroundings: a simulated cloud to try Catchment on."""

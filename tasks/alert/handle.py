@@ -1,0 +1,87 @@
+"""Decides which alerts fire on an event: a pure function of event, target, site and what fired before."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tasks.alert.model import Alert, AlertSet
+from tasks.expressions.actions import ask
+from tasks.expressions.facts import Facts
+from tasks.expressions.verdict import EvaluationFault, plain
+from tasks.model.event import POLICY_EVENT, Event, ObjectRef
+from tasks.model.outcome import Finding, Firing, Outcome, Plan, View
+
+FIRED = "fired"
+NOT_FIRED = "not fired"
+NOT_ASKED = "not asked"
+ERROR = "error"
+
+#: An incident's line is cut to this many characters.
+SUMMARY_LIMIT = 500
+
+
+def alert_handler(event: Event, view: View) -> Outcome:
+    """The alerts that name the event's type.
+
+    On an internal event they are those of its target, and only where the switchboard asked for policies
+    and alerts (DESIGN 3); on a provider's event they are always asked. An alert that cannot be judged
+    does not fire, and the others are not touched by it.
+    """
+    alerts: AlertSet = view.site.part("alerts")
+    target = event.target()
+    named = alerts.naming(event.event_type, target.kind if target else None)
+    outcome = Outcome()
+    if not named:
+        return outcome
+    if event.namespace == POLICY_EVENT and not Plan.from_dict(event.plan).enforce:
+        outcome.findings += [Finding("alert", alert.name, NOT_ASKED) for alert in named]
+        return outcome
+    facts = Facts(event, view.object(event.provider, target) if target else None, view.now)
+    for alert in named:
+        _judge(alert, facts, view, outcome)
+    return outcome
+
+
+def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> None:
+    try:
+        detail: dict[str, Any] = {"condition": "always"}
+        if alert.when is not None:
+            verdict = alert.when.judge(facts)
+            detail = verdict.leaf.as_dict()
+            if not verdict.result:
+                outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
+                return
+    except EvaluationFault as fault:
+        outcome.findings.append(Finding("alert", alert.name, ERROR, {"error": plain(str(fault))}))
+        return
+    _fire(alert, facts, view, outcome, detail)
+
+
+def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict[str, Any]) -> None:
+    event = facts.event
+    target = event.target()
+    about = target or ObjectRef("event", event.event_type)
+    notified = view.alert_state(alert.name, event.provider, about).fired_at
+    due = notified is None or view.now - notified >= alert.delay
+    summary = alert.summarise(facts)[:SUMMARY_LIMIT]
+    outcome.firings.append(Firing(alert.name, about, alert.severity, summary, due))
+    if due:
+        outcome.findings.append(Finding("alert", alert.name, FIRED, detail))
+        outcome.asks += ask(f"alert:{alert.name}", alert.notify, facts, target)
+        return
+    outcome.findings.append(Finding("alert", alert.name, _held(notified, alert.delay, view.now), detail))
+
+
+def _held(notified: datetime | None, delay: timedelta, now: datetime) -> str:
+    ago = "" if notified is None else f"fired {_short(now - notified)} ago, "
+    return f"held: {ago}delay {_short(delay)}"
+
+
+def _short(span: timedelta) -> str:
+    """A span in its largest unit, as people say it."""
+    seconds = max(int(span.total_seconds()), 0)
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

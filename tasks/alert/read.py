@@ -1,0 +1,90 @@
+"""Reads ``alerts/*.yaml`` of the site: every alert, or every mistake with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from tasks.alert.entry import AlertEntry
+from tasks.alert.model import Alert, AlertSet
+from tasks.expressions.actions import read_actions
+from tasks.expressions.entries import Names, as_written, entries
+from tasks.expressions.mistakes import At, BadText, Mistake, from_validation
+from tasks.expressions.placeholders import Template, read_template
+from tasks.expressions.reader import compile_expression
+from tasks.site.contracts import Part, Problem, SiteContext
+from tasks.site.lines import Document, YamlMistake, load
+
+
+def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[AlertSet, list[Problem]]:
+    """The alerts of the files, in the order of their paths, with all problems found."""
+    problems: list[Problem] = []
+    alerts: list[Alert] = []
+    names = Names("an alert")
+    for path in sorted(files):
+        try:
+            document = load(files[path])
+        except YamlMistake as mistake:
+            problems.append(Problem(path, mistake.line, mistake.what, "Correct the YAML."))
+            continue
+        mistakes: list[Mistake] = []
+        for at, entry in entries(document.data, "alerts", mistakes):
+            names.note(entry.get("name"), at, f"{path}:{_line(document, at)}", mistakes)
+            alert = _read_alert(entry, at, context, mistakes)
+            if alert is not None:
+                alerts.append(alert)
+        problems += [Problem(path, _line(document, m.at), m.what, m.advice, m.severity) for m in mistakes]
+    return AlertSet(alerts), problems
+
+
+PART = Part(name="alerts", patterns=("alerts/*.yaml", "alerts/*.yml"), read=read)
+
+
+def _line(document: Document, at: At) -> int | None:
+    return document.line(*(as_written(at) if at not in document.lines else at))
+
+
+def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Alert | None:
+    """Everything is checked even where something is wrong already; None where anything is."""
+    found: list[Mistake] = []
+    checked: AlertEntry | None = None
+    try:
+        checked = AlertEntry.model_validate(entry)
+    except ValidationError as error:
+        found += from_validation(error, at, "the alert", AlertEntry)
+    kind = entry.get("target") if isinstance(entry.get("target"), str) else None
+    when = None
+    if entry.get("when") is not None:
+        strict = entry.get("missing") == "strict"
+        when, wrong = compile_expression(entry["when"], at=(*at, "when"), kind=kind, strict=strict)
+        found += wrong
+    notify = read_actions(entry.get("notify"), (*at, "notify"), context.actions, kind, found)
+    summary = _summary(entry, at, kind, found)
+    mistakes += found
+    if checked is None or any(mistake.severity == "error" for mistake in found):
+        return None
+    return Alert(
+        name=checked.name,
+        summary=summary,
+        severity=checked.severity,
+        on=tuple(checked.on),
+        target=checked.target,
+        when=when,
+        delay=checked.delay,
+        notify=notify,
+        active=checked.active,
+    )
+
+
+def _summary(entry: dict[Any, Any], at: At, kind: str | None, mistakes: list[Mistake]) -> str | Template:
+    """The incident's line: the description, or the name where there is none."""
+    written = entry.get("description") or entry.get("name")
+    if not isinstance(written, str):
+        return ""
+    try:
+        return read_template(written.strip(), kind)
+    except BadText as mistake:
+        mistakes.append(mistake.at(*at, "description"))
+        return ""

@@ -1,0 +1,8 @@
+"""The door of the alert stage."""
+
+from __future__ import annotations
+
+from tasks.conveyor.stage import stage_task
+from tasks.alert.handle import alert_handler
+
+run = stage_task("alert", alert_handler)

@@ -1,0 +1,377 @@
+"""Store what a monitor handed over, with the cursor, in one transaction. Acknowledging comes after it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.order import ORDER
+from tasks.ledger import bulk
+from tasks.ledger.base import Moment, dump_json
+from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Notification, Place, Sighting
+from tasks.ledger.providers import Cursor, Provider
+from tasks.ledger.session import CATCH_LOCK, Ledger, lock
+from tasks.ledger.tally import Count
+from tasks.model import clock
+from tasks.model.errors import BadPayload, LeaseLost
+from tasks.model.event import Identity, Message, ObjectRef, lane_of, object_key
+from tasks.model.event import Notification as Raw
+from tasks.providers.contracts import Converter
+from tasks.site.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: Two payload kinds of one fact are sent one right after the other; further apart they are two facts.
+TWIN_WINDOW = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class Caught:
+    """One message of a batch, ready to be stored; ``error`` is set where it goes to quarantine at once."""
+
+    identity: Identity
+    form: str
+    content: str
+    road: str
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Stored:
+    """What became of a batch."""
+
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    lanes: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class SortedOut:
+    """A batch told apart: what is new, and what is a second sighting of a stored or of a new event."""
+
+    fresh: list[Caught] = field(default_factory=list)
+    of_stored: list[tuple[Caught, int]] = field(default_factory=list)
+    of_fresh: list[tuple[Caught, Caught]] = field(default_factory=list)
+
+
+def pair_twins(candidates: Sequence[Caught], stored: dict[str, list[tuple[int, str, datetime]]]) -> SortedOut:
+    """Pair the two payload kinds of one fact, each at most once (spec capture 2.3).
+
+    ``stored`` has, by twin, the events that are still without their other half.
+    """
+    result = SortedOut()
+    waiting: dict[str, list[Caught]] = {}
+    for item in candidates:
+        twin = item.identity.twin
+        if twin is None:
+            result.fresh.append(item)
+            continue
+        other = next((p for p in stored.get(twin, []) if _same_fact(p[1], p[2], item.identity)), None)
+        here = next(
+            (w for w in waiting.get(twin, []) if _same_fact(w.identity.variant, w.identity.occurred_at, item.identity)),
+            None,
+        )
+        if other is not None:
+            stored[twin].remove(other)
+            result.of_stored.append((item, other[0]))
+        elif here is not None:
+            waiting[twin].remove(here)
+            result.of_fresh.append((item, here))
+        else:
+            waiting.setdefault(twin, []).append(item)
+            result.fresh.append(item)
+    return result
+
+
+def unwrap(
+    converter: Converter, notifications: Sequence[Raw], ignore: frozenset[str], body_limit: int
+) -> tuple[list[Caught], int]:
+    """Read a batch before the transaction begins; returns it with the number of rejected messages.
+
+    Rejected is what the operator told the provider to ignore. What cannot be read is kept, cut to
+    ``body_limit`` bytes, for the dead-letter desk: it counts as stored.
+    """
+    caught: list[Caught] = []
+    rejected = 0
+    for raw in notifications:
+        if isinstance(raw.body, bytes | str) and len(raw.body) > body_limit:
+            caught.append(
+                _quarantined(
+                    raw,
+                    f"the notification has {len(raw.body)} bytes, more than catch.body_limit_bytes ({body_limit}) in catchment.toml",
+                    body_limit,
+                )
+            )
+            continue
+        try:
+            messages = converter.unwrap(raw.body)
+        except BadPayload as error:
+            caught.append(_quarantined(raw, str(error), body_limit))
+            continue
+        for message in messages:
+            identity = converter.identify(message)
+            if identity.event_type in ignore or identity.raw_event_type in ignore:
+                rejected += 1
+            else:
+                caught.append(_caught(identity, message, raw.road))
+    return caught, rejected
+
+
+def _caught(identity: Identity, message: Message, road: str) -> Caught:
+    return Caught(identity, message.form, dump_json(message.content), road)
+
+
+def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
+    body = (
+        raw.body
+        if isinstance(raw.body, bytes)
+        else raw.body.encode("utf-8", "replace")
+        if isinstance(raw.body, str)
+        else dump_json(raw.body).encode()
+    )
+    digest = hashlib.sha256(body).hexdigest()
+    kept = body[:body_limit].decode("utf-8", "replace").replace("\x00", "�")
+    identity = Identity(f"sha256:{digest}", "unreadable", "unreadable", clock.now())
+    return Caught(identity, "unreadable", dump_json({"body": kept}), raw.road, error)
+
+
+class Ingest:
+    """Stores the batches of one provider."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        provider: str,
+        provider_id: int,
+        converter: Converter,
+        ignore: frozenset[str],
+    ) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._provider = provider
+        self._provider_id = provider_id
+        self._converter = converter
+        self._ignore = ignore
+
+    def store(
+        self,
+        notifications: Sequence[Raw],
+        cursor: Mapping[str, Any] | None,
+        monitor: str,
+        lease: str | None = None,
+    ) -> Stored:
+        """Write notifications and cursor in one transaction.
+
+        ``lease`` is the owner under whose catch lease this happens, if any. Raises
+        :class:`tasks.model.errors.LeaseLost` where somebody else holds it by now: nothing is stored then.
+        """
+        caught, rejected = unwrap(self._converter, notifications, self._ignore, self._settings.catch.body_limit_bytes)
+        result = Stored(received=len(caught) + rejected, rejected=rejected)
+        with self._ledger.transaction() as session:
+            # Listener and tick may store for one provider at once; one after the other, they cannot double a fact.
+            lock(session, CATCH_LOCK, self._provider_id)
+            now = clock.now()
+            sorted_out = self._tell_apart(session, caught)
+            fresh = sorted_out.fresh
+            result.duplicate = len(caught) - len(fresh)
+            result.stored = len(fresh)
+            ids, result.lanes = self._insert(session, fresh, now)
+            self._note_sightings(session, sorted_out, ids, now)
+            self._move(session, cursor, monitor, fresh, lease, now)
+            count = Count()
+            letters = sum(c.error is not None for c in fresh)
+            count.add(
+                self._provider_id,
+                received=result.received,
+                stored=result.stored,
+                duplicate=result.duplicate,
+                rejected=rejected,
+                dead=letters,
+            )
+            count.write(session)
+        return result
+
+    def _tell_apart(self, session: Session, caught: Sequence[Caught]) -> SortedOut:
+        """Split off what is stored already: the same message again, or the other payload kind of a fact."""
+        by_id: dict[str, Caught] = {}
+        for item in caught:
+            by_id.setdefault(item.identity.message_id, item)
+        known = self._known_ids(session, list(by_id))
+        candidates = [item for message_id, item in by_id.items() if message_id not in known]
+        return pair_twins(
+            candidates, self._stored_twins(session, {c.identity.twin for c in candidates if c.identity.twin})
+        )
+
+    def _known_ids(self, session: Session, ids: list[str]) -> set[str]:
+        if not ids:
+            return set()
+        among = bulk.among(session, "message_id")
+        rows = session.execute(
+            text(
+                f"SELECT message_id FROM event WHERE provider_id = :p AND {among} UNION ALL SELECT message_id FROM sighting WHERE provider_id = :p AND {among}"
+            ),  # noqa: S608 - literals
+            {"p": self._provider_id, "ids": bulk.listed(session, ids)},
+        )
+        return {row.message_id for row in rows}
+
+    def _stored_twins(self, session: Session, twins: set[str]) -> dict[str, list[tuple[int, str, datetime]]]:
+        """Stored events whose other payload kind has not been seen yet."""
+        if not twins:
+            return {}
+        rows = session.execute(
+            text(
+                f"SELECT e.twin, e.id, e.variant, e.occurred_at FROM event e WHERE {bulk.among(session, 'e.twin')} AND e.provider_id = :p "  # noqa: S608 - literals
+                "AND NOT EXISTS (SELECT 1 FROM sighting s WHERE s.event_id = e.id) ORDER BY e.occurred_at"
+            ).columns(occurred_at=Moment()),
+            {"ids": bulk.listed(session, twins), "p": self._provider_id},
+        )
+        found: dict[str, list[tuple[int, str, datetime]]] = {}
+        for row in rows:
+            found.setdefault(row.twin, []).append((row.id, row.variant, row.occurred_at))
+        return found
+
+    def _note_sightings(self, session: Session, sorted_out: SortedOut, ids: Mapping[str, int], now: datetime) -> None:
+        pairs = sorted_out.of_stored + [(item, ids[first.identity.message_id]) for item, first in sorted_out.of_fresh]
+        rows = [
+            {"provider_id": self._provider_id, "message_id": item.identity.message_id, "event_id": event_id,
+             "raw_event_type": item.identity.raw_event_type, "road": item.road, "seen_at": now}
+            for item, event_id in pairs
+        ]  # fmt: skip
+        bulk.insert(session, Sighting, rows, conflict="DO NOTHING")
+
+    def _insert(self, session: Session, fresh: Sequence[Caught], now: datetime) -> tuple[dict[str, int], set[int]]:
+        if not fresh:
+            return {}, set()
+        lanes = self._settings.conveyor.lanes
+        keys = {
+            c.identity.message_id: object_key(self._provider, _ref(c.identity), c.identity.message_id) for c in fresh
+        }
+        late = self._late(session, fresh, keys)
+        rows = [self._event_row(c, keys[c.identity.message_id], c.identity.message_id in late, now) for c in fresh]
+        ids = {row.message_id: row.id for row in bulk.insert(session, Event, rows, returning=("id", "message_id"))}
+        bulk.insert(
+            session,
+            Notification,
+            [
+                {"event_id": ids[c.identity.message_id], "form": c.form, "road": c.road, "content": c.content}
+                for c in fresh
+            ],
+        )
+        places = [
+            {"event_id": ids[c.identity.message_id], "stage": ORDER[0], "lane": lane_of(keys[c.identity.message_id], lanes),
+             "occurred_at": c.identity.occurred_at, "due_at": now, "object_key": keys[c.identity.message_id], "attempts": 0}
+            for c in fresh if c.error is None
+        ]  # fmt: skip
+        bulk.insert(session, Place, places)
+        letters = [
+            {
+                "event_id": ids[c.identity.message_id],
+                "stage": ORDER[0],
+                "died_at": now,
+                "attempts": 0,
+                "error": c.error,
+            }
+            for c in fresh
+            if c.error is not None
+        ]
+        bulk.insert(session, DeadLetter, letters)
+        return ids, {p["lane"] for p in places}
+
+    def _event_row(self, c: Caught, key: str, late: bool, now: datetime) -> dict[str, Any]:
+        who = c.identity
+        return {
+            "provider_id": self._provider_id, "message_id": who.message_id, "state": DEAD if c.error else PENDING, "object_key": key,
+            "occurred_at": who.occurred_at, "caught_at": now, "late": late, "twin": who.twin, "variant": who.variant or None,
+            "event_type": who.event_type, "raw_event_type": who.raw_event_type, "resource_kind": who.resource_kind, "resource_id": who.resource_id,
+        }  # fmt: skip
+
+    def _late(self, session: Session, fresh: Sequence[Caught], keys: Mapping[str, str]) -> set[str]:
+        """Messages whose object has gone past a later occurrence already: handled on arrival, marked late."""
+        named = sorted({keys[c.identity.message_id] for c in fresh if c.identity.resource_id})
+        if not named:
+            return set()
+        wanted = (
+            "SELECT value AS k FROM json_each(:ids)"
+            if self._ledger.dialect == "sqlite"
+            else "SELECT unnest(CAST(:ids AS text[])) AS k"
+        )
+        newest = session.execute(
+            text(
+                f"SELECT w.k AS k, (SELECT max(e.occurred_at) FROM event e WHERE e.object_key = w.k) AS newest FROM ({wanted}) w"
+            ).columns(newest=Moment()),  # noqa: S608 - literals
+            {"ids": bulk.listed(session, named)},
+        )
+        ahead = {row.k: row.newest for row in newest if row.newest is not None}
+        suspects = [
+            c
+            for c in fresh
+            if (seen := ahead.get(keys[c.identity.message_id])) is not None and seen > c.identity.occurred_at
+        ]
+        return {
+            c.identity.message_id
+            for c in suspects
+            if self._passed(session, keys[c.identity.message_id], c.identity.occurred_at)
+        }
+
+    def _passed(self, session: Session, key: str, moment: datetime) -> bool:
+        handled = select(Event.id).where(
+            Event.object_key == key,
+            Event.occurred_at > moment,
+            ~select(Place.event_id).where(Place.event_id == Event.id, Place.stage == ORDER[0]).exists(),
+        )
+        return session.scalar(handled.limit(1)) is not None
+
+    def _move(
+        self,
+        session: Session,
+        cursor: Mapping[str, Any] | None,
+        monitor: str,
+        fresh: Sequence[Caught],
+        lease: str | None,
+        now: datetime,
+    ) -> None:
+        """The new cursor and the provider's contact, fenced by the lease."""
+        values: dict[str, Any] = {"contact_at": now, "monitor": monitor, "failure": None}
+        if fresh:
+            values["event_at"] = max(c.identity.occurred_at for c in fresh)
+        statement = update(Provider).where(Provider.id == self._provider_id)
+        if lease is not None:
+            statement = statement.where(Provider.lease_owner == lease)
+        moved = session.execute(statement.values(**values).returning(Provider.id)).one_or_none()
+        if moved is None:
+            raise LeaseLost(f"another catch of provider {self._provider} has taken over")
+        if cursor is not None:
+            row = {
+                "provider_id": self._provider_id,
+                "monitor": monitor,
+                "value": dict(cursor),
+                "moved_at": now,
+            }
+            bulk.insert(
+                session,
+                Cursor,
+                [row],
+                conflict="(provider_id, monitor) DO UPDATE SET value = excluded.value, moved_at = excluded.moved_at",
+            )
+
+
+def _ref(identity: Identity) -> ObjectRef | None:
+    return (
+        ObjectRef(identity.resource_kind, identity.resource_id)
+        if identity.resource_kind and identity.resource_id
+        else None
+    )
+
+
+def _same_fact(variant: str, moment: datetime, other: Identity) -> bool:
+    return variant != other.variant and abs(moment - other.occurred_at) <= TWIN_WINDOW

@@ -1,0 +1,51 @@
+"""The room's work on one event: from the notification as it was kept to the canonical facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tasks.model.errors import BadPayload, Permanent
+from tasks.model.event import Event, Message, Normalised
+from tasks.model.outcome import Finding, Handler, Outcome, View
+from tasks.providers.contracts import Converter
+
+
+def normaliser(converters: Mapping[str, Converter]) -> Handler:
+    """The handler of the convert stage.
+
+    ``converters`` maps the name of a provider to the converter of its kind. The handler raises
+    :class:`BadPayload` for a notification that makes no event and :class:`Permanent` for one of a
+    provider that the site no longer has: both go to the dead-letter desk with that reason.
+    """
+
+    def handle(event: Event, view: View) -> Outcome:  # noqa: ARG001 - a handler's signature; facts need no view
+        converter = converters.get(event.provider)
+        if converter is None:
+            raise Permanent(
+                f"no converter for provider {event.provider!r}: it is not in providers.yaml any more. "
+                "Put it back there, then retry the event"
+            )
+        message = _message(event)
+        facts = converter.convert(message)
+        # Who the event is and when it happened was settled when it was caught: a message that names no
+        # time must not drift to the moment of its conversion.
+        facts = replace(facts, message_id=event.facts.message_id, occurred_at=event.facts.occurred_at)
+        return Outcome(findings=[_finding(message, facts)], facts=facts)
+
+    return handle
+
+
+def _message(event: Event) -> Message:
+    form, content = event.payload.get("form"), event.payload.get("content")
+    if not isinstance(form, str) or not isinstance(content, dict):
+        raise BadPayload("the ledger keeps no notification of this event, so there is nothing to convert")
+    return Message(form, content)
+
+
+def _finding(message: Message, facts: Normalised) -> Finding:
+    detail: dict[str, Any] = {"form": message.form}
+    if facts.raw_event_type != facts.event_type:
+        detail["alias"] = facts.raw_event_type
+    return Finding("conversion", facts.event_type, "converted", detail)

@@ -1,0 +1,144 @@
+"""Move events on: to the next stage, to their end, to a later try, or to the dead-letter desk."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.claim import Claimed
+from tasks.conveyor.order import after
+from tasks.ledger import bulk
+from tasks.ledger.base import Moment
+from tasks.ledger.events import DeadLetter, Event, Hold, Place
+from tasks.ledger.tally import Count, provider_id
+from tasks.model.errors import Permanent, Transient
+from tasks.model.event import INTERNAL, POLICY_EVENT
+from tasks.model.outcome import Outcome
+from tasks.site.settings import Conveyor
+
+#: An error is kept to this many characters: enough to mend the cause, not enough to fill a disk.
+ERROR_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One event that a stage could not work on, and why."""
+
+    claimed: Claimed
+    error: Exception
+
+    def __str__(self) -> str:
+        name = type(self.error).__name__
+        return f"{name}: {self.error}"[:ERROR_LIMIT] if str(self.error) else name
+
+
+def backoff(attempt: int, first: float, limit: float) -> float:
+    """Seconds to wait after the given number of failed tries: doubling, with a little chance in it."""
+    pause = min(limit, first * 2.0 ** min(attempt - 1, 30))
+    return pause * (0.9 + 0.2 * random.random())  # noqa: S311 - spreads retries, protects nothing
+
+
+def advance(session: Session, stage: str, done: Sequence[tuple[Claimed, Outcome]], now: datetime, count: Count) -> None:
+    """Send events to the next stage, or close those that have met the last one."""
+    if not done:
+        return
+    ids = [claimed.event.id for claimed, _ in done]
+    following = after(stage)
+    parameters: dict[str, Any] = {
+        "ids": bulk.listed(session, ids),
+        "now": Moment().process_bind_param(now, session.get_bind().dialect),
+    }
+    if following is None:
+        session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})  # noqa: S608 - literals
+        session.execute(
+            text(f"UPDATE event SET state = 'finished', finished_at = :now WHERE {bulk.among(session, 'id')}"),
+            parameters,
+        )  # noqa: S608 - literals
+        raised = [c for c, _ in done if c.event.namespace == POLICY_EVENT]
+        if raised:
+            count.add(counts_under(session, raised[0], now), finished=len(raised))
+        for claimed, _ in done:
+            if claimed.event.namespace != POLICY_EVENT:
+                count.add(claimed.provider_id, finished=1)
+    else:
+        planned = [{"event_id": c.event.id, "plan": o.plan.as_dict()} for c, o in done if o.plan is not None]
+        bulk.update(session, Place, "event_id", planned)
+        session.execute(
+            text(
+                f"UPDATE place SET stage = :stage, due_at = :now, attempts = 0 WHERE {bulk.among(session, 'event_id')}"
+            ),  # noqa: S608 - literals
+            {**parameters, "stage": following},
+        )
+    if any(claimed.attempts for claimed, _ in done):
+        session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})  # noqa: S608 - literals
+
+
+def put_back(
+    session: Session, stage: str, failures: Sequence[Failure], settings: Conveyor, now: datetime, count: Count
+) -> None:
+    """Give each failed event its own later try, or lay it on the dead-letter desk.
+
+    While it waits, its object is held: later events about the same object stay behind it.
+    """
+    waiting: list[dict[str, Any]] = []
+    holds: list[dict[str, Any]] = []
+    letters: list[dict[str, Any]] = []
+    for failure in failures:
+        claimed = failure.claimed
+        tries = claimed.attempts + 1
+        if isinstance(failure.error, Permanent) or tries >= settings.attempts:
+            letters.append(
+                {
+                    "event_id": claimed.event.id,
+                    "stage": stage,
+                    "died_at": now,
+                    "attempts": tries,
+                    "plan": claimed.event.plan,
+                    "error": str(failure),
+                }
+            )
+            continue
+        pause = backoff(tries, settings.backoff_seconds, settings.backoff_limit_seconds)
+        if isinstance(failure.error, Transient) and failure.error.after:
+            pause = max(pause, min(failure.error.after, settings.backoff_limit_seconds))
+        waiting.append({"event_id": claimed.event.id, "attempts": tries, "due_at": now + timedelta(seconds=pause)})
+        holds.append({"object_key": claimed.object_key, "event_id": claimed.event.id, "since": now})
+    bulk.update(session, Place, "event_id", waiting)
+    bulk.insert(session, Hold, holds, conflict="DO NOTHING")
+    bury(session, letters, {f.claimed.event.id: f.claimed for f in failures}, now, count)
+
+
+def bury(
+    session: Session,
+    letters: Sequence[dict[str, Any]],
+    claimed: dict[int, Claimed],
+    now: datetime,
+    count: Count,
+) -> None:
+    """Close events as dead, with what is needed to open them again."""
+    if not letters:
+        return
+    bulk.insert(session, DeadLetter, letters)
+    ids = {"ids": bulk.listed(session, [letter["event_id"] for letter in letters])}
+    session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), ids)  # noqa: S608 - literals
+    session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), ids)  # noqa: S608 - literals
+    bulk.update(
+        session,
+        Event,
+        "id",
+        [{"id": letter["event_id"], "state": "dead", "finished_at": now} for letter in letters],
+    )
+    for letter in letters:
+        count.add(counts_under(session, claimed[letter["event_id"]], now), dead=1)
+
+
+def counts_under(session: Session, claimed: Claimed, now: datetime) -> int:
+    """The provider in whose balance an event counts: raised ones under ``internal``."""
+    raised = claimed.event.namespace == POLICY_EVENT
+    return provider_id(session, INTERNAL, INTERNAL, now) if raised else claimed.provider_id

@@ -1,0 +1,132 @@
+"""Claim: which events a stage works on now, in the order in which they happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.order import NEEDS_INVENTORY
+from tasks.ledger import bulk
+from tasks.ledger.base import Id, Moment
+from tasks.ledger.events import Event as EventRow
+from tasks.ledger.events import Place
+from tasks.ledger.session import LANE_LOCK
+from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, Event, Normalised
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A claimed event: where it stands, and the event itself."""
+
+    event: Event
+    provider_id: int
+    lane: int
+    object_key: str
+    attempts: int
+
+
+_FACTS = (
+    "message_id", "event_type", "raw_event_type", "occurred_at", "resource_kind", "resource_id", "parents", "tenant_id",
+    "actor", "host", "phase", "group", "level", "request_id", "chain_id",
+)  # fmt: skip
+
+
+def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
+    """Lock, until the transaction ends, those of the lanes that nobody else works on (DESIGN 3).
+
+    On SQLite the immediate transaction is the lock, so all of them are had.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return sorted(set(lanes))
+    found = session.execute(
+        text("SELECT lane FROM unnest(CAST(:lanes AS int[])) AS lane WHERE pg_try_advisory_xact_lock(:space, lane)"),
+        {"lanes": sorted(set(lanes)), "space": LANE_LOCK},
+    )
+    return sorted(row.lane for row in found)
+
+
+def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, limit: int) -> list[Claimed]:
+    """The due events of a stage in the locked lanes, oldest occurrence first.
+
+    An object whose earlier event waits for a retry is passed over; no other object is. A provider whose
+    inventory was never read holds its events before the switchboard (see :mod:`tasks.refresh`).
+    """
+    if not lanes:
+        return []
+    sql = f"""
+        SELECT p.lane AS "p_lane", p.object_key AS "p_object_key", p.attempts AS "p_attempts", p.plan AS "p_plan",
+               e.id, e.provider_id, e.raised, e.parent_id, e.depth, e.late, pr.name AS provider, pr.kind AS kind,
+               {", ".join(f'e."{c}"' for c in _FACTS)}
+        FROM place p JOIN event e ON e.id = p.event_id JOIN provider pr ON pr.id = e.provider_id
+        WHERE p.stage = :stage AND {bulk.among(session, "p.lane", "lanes")} AND p.due_at <= :now
+          {"AND pr.ready_at IS NOT NULL" if stage == NEEDS_INVENTORY else ""}
+          AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)
+        ORDER BY p.occurred_at, p.event_id LIMIT :limit
+    """  # noqa: S608 - the interpolated parts are literals of this module
+    columns = {c: EventRow.__table__.c[c].type for c in _FACTS}
+    statement = text(sql).columns(id=Id, provider_id=Id, p_plan=Place.__table__.c.plan.type, **columns)
+    parameters = {
+        "stage": stage,
+        "lanes": bulk.listed(session, lanes),
+        "now": _bound(session, now),
+        "limit": limit,
+    }
+    return [_claimed(row) for row in session.execute(statement, parameters)]
+
+
+def due_lanes(session: Session, stage: str, lanes: Sequence[int], now: datetime) -> list[int]:
+    """Those of the lanes in which something is due at the stage that nobody holds back."""
+    if not lanes:
+        return []
+    ready = (
+        "AND EXISTS (SELECT 1 FROM event e JOIN provider pr ON pr.id = e.provider_id WHERE e.id = p.event_id AND pr.ready_at IS NOT NULL)"
+        if stage == NEEDS_INVENTORY
+        else ""
+    )
+    where = f"""p.stage = :stage AND p.lane = w.lane AND p.due_at <= :now {ready}
+        AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)"""
+    wanted = (
+        "(SELECT value AS lane FROM json_each(:lanes))"
+        if session.get_bind().dialect.name == "sqlite"
+        else "unnest(CAST(:lanes AS int[]))"
+    )
+    found = session.execute(
+        text(
+            f"SELECT w.lane FROM {wanted} AS w{'' if 'json_each' in wanted else '(lane)'} WHERE EXISTS (SELECT 1 FROM place p WHERE {where})"
+        ),  # noqa: S608 - literals
+        {"stage": stage, "lanes": bulk.listed(session, lanes), "now": _bound(session, now)},
+    )
+    return sorted(row.lane for row in found)
+
+
+def _bound(session: Session, moment: datetime) -> Any:
+    return Moment().process_bind_param(moment, session.get_bind().dialect)
+
+
+def _claimed(row: Any) -> Claimed:
+    facts = Normalised(
+        event_type=row.event_type, raw_event_type=row.raw_event_type, message_id=row.message_id, occurred_at=row.occurred_at,
+        resource_kind=row.resource_kind, resource_id=row.resource_id, parents=row.parents or {}, tenant_id=row.tenant_id,
+        actor=row.actor, host=row.host, phase=row.phase, group=row.group, level=row.level,
+        request_id=row.request_id, chain_id=row.chain_id,
+    )  # fmt: skip
+    raised = bool(row.raised)
+    event = Event(
+        id=row.id,
+        provider=row.provider,
+        source="POLICY" if raised else row.kind.upper(),
+        namespace=POLICY_EVENT if raised else PROVIDER_EVENT,
+        facts=facts,
+        payload={},
+        parent_id=row.parent_id,
+        depth=row.depth,
+        attempts=row.p_attempts,
+        plan=row.p_plan,
+        late=bool(row.late),
+    )
+    return Claimed(event, row.provider_id, row.p_lane, row.p_object_key, row.p_attempts)

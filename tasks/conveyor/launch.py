@@ -1,0 +1,77 @@
+"""Ring the bell: start chains of stage tasks, by name, after the ledger has committed.
+
+A bell that is lost costs a few seconds and nothing else: the sweep rings again for what is due and does
+not move. Therefore a broker that is away is logged and not raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from celery import Signature, chain, current_app
+from kombu.exceptions import OperationalError
+
+from tasks.conveyor.order import from_stage
+from tasks.conveyor.turn import Turn
+
+log = structlog.get_logger(__name__)
+
+#: Effects named by one message: they are tried one after the other by whoever takes it.
+EFFECTS_A_MESSAGE = 10
+
+
+def stage_name(stage: str) -> str:
+    """The task name of a stage's door: written out, since messages outlive modules."""
+    return f"{stage}.run"
+
+
+def launch(stage: str, lanes: Iterable[int], fanout: int = 1) -> None:
+    """Start the rest of the belt, from ``stage`` on, for the lanes: one chain for each share of them."""
+    ordered = sorted(set(lanes))
+    for share in range(min(fanout, len(ordered))):
+        part = ordered[share::fanout]
+        steps = [_signature(stage_name(step), part) for step in from_stage(stage)]
+        _send(chain(*steps) if len(steps) > 1 else steps[0])
+
+
+def follow(turn: Turn) -> None:
+    """Ring for all that a turn left to do."""
+    if turn.raised_lanes:
+        launch("switchboard", turn.raised_lanes)
+    if turn.remaining:
+        launch(turn.stage, turn.remaining)
+    launch_effects(turn.effects)
+    if turn.reads:
+        launch_reads()
+
+
+def launch_effects(ids: Sequence[int]) -> None:
+    """Have effects tried."""
+    for start in range(0, len(ids), EFFECTS_A_MESSAGE):
+        _send(_signature("effects.run", list(ids[start : start + EFFECTS_A_MESSAGE])))
+
+
+def launch_reads() -> None:
+    """Have owed refresh targets read."""
+    _send(_signature("refresh.read"))
+
+
+def launch_catch(provider: str) -> None:
+    """Have a provider asked again at once."""
+    _send(_signature("catch.poll", provider))
+
+
+def _signature(name: str, *args: object) -> Signature:
+    return current_app.signature(name, args=args, immutable=True)
+
+
+def _send(signature: Signature) -> None:
+    try:
+        signature.apply_async()
+    except (OperationalError, OSError) as error:
+        log.warning(
+            "the broker does not take a message; the sweep will send it again",
+            task=str(signature.get("task")),
+            error=str(error),
+        )

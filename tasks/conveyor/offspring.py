@@ -1,0 +1,161 @@
+"""What events set in motion: raised events, effects and incidents, written with their decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.claim import Claimed
+from tasks.conveyor.order import ENTRY_OF_RAISED
+from tasks.ledger import bulk
+from tasks.ledger.effects import ASKED, Effect
+from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
+from tasks.ledger.incidents import OPEN, AlertFiring, Incident, firing_key
+from tasks.ledger.tally import Count, provider_id
+from tasks.model.event import INTERNAL, lane_of, object_key
+from tasks.model.outcome import Ask, Firing, Raise
+from tasks.site.contracts import Site
+
+
+class Raised(NamedTuple):
+    """An internal event to store, with the event that caused it and its place among its siblings."""
+
+    cause: Claimed
+    ordinal: int
+    wish: Raise
+
+
+def raise_events(session: Session, raised: Sequence[Raised], site: Site, now: datetime, count: Count) -> set[int]:
+    """Store raised events as children of their causes; returns the lanes that have work now.
+
+    An event that would lie deeper than the site allows is stored dead, so that the loop is seen and cut
+    (DESIGN 3). A child's identity comes from its cause: raising it again stores nothing.
+    """
+    if not raised:
+        return set()
+    lanes = site.settings.conveyor.lanes
+    by_message = {_message_id(r): r for r in raised}
+    rows = [_event_row(message, r, site, now) for message, r in by_message.items()]
+    stored = bulk.insert(
+        session,
+        Event,
+        rows,
+        conflict="DO NOTHING",
+        returning=("id", "message_id", "object_key", "occurred_at", "depth"),
+    )
+    places: list[dict[str, Any]] = []
+    letters: list[dict[str, Any]] = []
+    for row in stored:
+        if row.depth > site.settings.conveyor.depth:
+            letters.append(
+                {
+                    "event_id": row.id,
+                    "stage": ENTRY_OF_RAISED,
+                    "died_at": now,
+                    "attempts": 0,
+                    "error": _too_deep(site),
+                }
+            )
+        else:
+            lane = lane_of(row.object_key, lanes)
+            places.append({"event_id": row.id, "stage": ENTRY_OF_RAISED, "lane": lane, "occurred_at": row.occurred_at, "due_at": now, "object_key": row.object_key, "attempts": 0})  # fmt: skip
+    bulk.insert(session, Place, places)
+    bulk.insert(session, DeadLetter, letters)
+    count.add(
+        provider_id(session, INTERNAL, INTERNAL, now),
+        received=len(stored),
+        stored=len(stored),
+        dead=len(letters),
+    )
+    return {p["lane"] for p in places}
+
+
+def _message_id(raised: Raised) -> str:
+    return f"raised:{raised.cause.event.id}:{raised.ordinal}:{raised.wish.event_type}"
+
+
+def _too_deep(site: Site) -> str:
+    return (
+        f"raised by an event that was raised by an event, more than {site.settings.conveyor.depth} deep: a rule sets off its own cause. "
+        "See `catchment why` for the line, and mend the rule; a deeper line is allowed by conveyor.depth in catchment.toml"
+    )
+
+
+def _event_row(message: str, raised: Raised, site: Site, now: datetime) -> dict[str, Any]:
+    cause, wish = raised.cause.event, raised.wish
+    depth = cause.depth + 1
+    return {
+        "provider_id": raised.cause.provider_id,
+        "message_id": message,
+        "raised": True,
+        "parent_id": cause.id,
+        "depth": depth,
+        "state": DEAD if depth > site.settings.conveyor.depth else PENDING,
+        "object_key": object_key(cause.provider, wish.target, message),
+        "occurred_at": cause.facts.occurred_at,
+        "caught_at": now,
+        "event_type": wish.event_type,
+        "raw_event_type": wish.event_type,
+        "resource_kind": wish.target.kind,
+        "resource_id": wish.target.id,
+        "parents": cause.facts.parents,
+        "tenant_id": cause.facts.tenant_id,
+        "actor": cause.facts.actor,
+        "host": cause.facts.host,
+        "group": cause.facts.group,
+        "level": cause.facts.level,
+        "request_id": cause.facts.request_id,
+        "chain_id": cause.facts.chain_id,
+    }
+
+
+def ask(session: Session, asks: Sequence[tuple[Claimed, Ask]], site: Site, now: datetime) -> list[int]:
+    """Store effects under their idempotency keys; returns the ids of the new ones."""
+    rows = [
+        {
+            "key": wish.key(claimed.event.id),
+            "event_id": claimed.event.id,
+            "rule": wish.rule,
+            "action": wish.action,
+            "params": wish.params,
+            "target_kind": wish.target.kind if wish.target else None,
+            "target_id": wish.target.id if wish.target else None,
+            "site_version": site.version,
+            "state": ASKED,
+            "asked_at": now,
+            "due_at": now,
+        }
+        for claimed, wish in asks
+    ]
+    return [row.id for row in bulk.insert(session, Effect, rows, conflict="DO NOTHING", returning=("id",))]
+
+
+def open_incidents(session: Session, firings: Sequence[tuple[Claimed, Firing]], now: datetime) -> None:
+    """Open an incident for each alert and object, or count on the one that is open."""
+    merged: dict[str, tuple[Claimed, Firing, int]] = {}
+    notified: set[str] = set()
+    for claimed, firing in firings:
+        key = firing_key(firing.alert, claimed.event.provider, firing.target.kind, firing.target.id)
+        first = merged.get(key)
+        merged[key] = (first[0], first[1], first[2] + 1) if first else (claimed, firing, 1)
+        if firing.notify:
+            notified.add(key)
+    rows = [
+        {
+            "open_key": key, "alert": firing.alert, "provider_id": claimed.provider_id, "kind": firing.target.kind,
+            "ref": firing.target.id, "severity": firing.severity, "state": OPEN, "summary": firing.summary,
+            "event_id": claimed.event.id, "opened_at": now, "last_at": now, "count": number,
+        }
+        for key, (claimed, firing, number) in sorted(merged.items())
+    ]  # fmt: skip
+    bulk.insert(
+        session,
+        Incident,
+        rows,
+        conflict="(open_key) DO UPDATE SET count = incident.count + excluded.count, last_at = excluded.last_at",
+    )
+    moments = [{"key": key, "notified_at": now} for key in sorted(notified)]
+    bulk.insert(session, AlertFiring, moments, conflict="(key) DO UPDATE SET notified_at = excluded.notified_at")

@@ -1,0 +1,78 @@
+"""Find what is due and does not move, and ring for it again (DESIGN 3, "the broker is a doorbell")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from tasks.ledger import bulk
+from tasks.ledger.effects import ASKED, Effect
+from tasks.ledger.events import Place
+from tasks.ledger.inventory import RefreshTarget
+from tasks.ledger.providers import Mark, Provider
+from tasks.site.settings import Settings
+
+#: Effects rung for in one sweep: the rest follows with the next, so that the broker holds hints only.
+EFFECTS_A_SWEEP = 500
+
+
+@dataclass(slots=True)
+class Stalled:
+    """What a sweep found: lanes by stage, effects, and whether reads are owed."""
+
+    lanes: dict[str, list[int]] = field(default_factory=dict)
+    effects: list[int] = field(default_factory=list)
+    reads: bool = False
+
+
+def find(session: Session, settings: Settings, now: datetime) -> Stalled:
+    """All that is due longer than the grace time, and moves nowhere."""
+    overdue = now - timedelta(seconds=settings.conveyor.sweep_grace_seconds)
+    found = Stalled()
+    for stage, lane in session.execute(select(Place.stage, Place.lane).where(Place.due_at <= overdue).distinct()):
+        found.lanes.setdefault(stage, []).append(lane)
+    found.effects = list(
+        session.scalars(
+            select(Effect.id)
+            .where(
+                Effect.state == ASKED,
+                Effect.due_at <= overdue,
+                or_(Effect.lease_until.is_(None), Effect.lease_until <= now),
+            )
+            .order_by(Effect.due_at)
+            .limit(EFFECTS_A_SWEEP)
+        )
+    )
+    owed = select(RefreshTarget.id).where(
+        RefreshTarget.state == "wanted",
+        RefreshTarget.due_at <= now,
+        or_(RefreshTarget.lease_until.is_(None), RefreshTarget.lease_until <= now),
+    )
+    found.reads = session.scalar(owed.limit(1)) is not None
+    return found
+
+
+def lose_patience(session: Session, settings: Settings, now: datetime) -> list[str]:
+    """Let events of a new provider through whose first full refresh does not come; returns their names."""
+    since = now - timedelta(seconds=settings.refresh.patience_seconds)
+    note = f"its first full refresh was not through after {settings.refresh.patience_seconds:.0f} s; events are judged on stubs until it is"
+    rows = session.execute(
+        update(Provider)
+        .where(Provider.ready_at.is_(None), Provider.added_at <= since)
+        .values(ready_at=now, ready_note=note)
+        .returning(Provider.name)
+    )
+    return [row.name for row in rows]
+
+
+def mark(session: Session, name: str, now: datetime, note: str | None = None) -> None:
+    """Note that something recurrent happened."""
+    bulk.insert(
+        session,
+        Mark,
+        [{"name": name, "at": now, "note": note}],
+        conflict="(name) DO UPDATE SET at = excluded.at, note = excluded.note",
+    )

@@ -1,0 +1,43 @@
+"""The doors of the conveyor: sweep and prune."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+
+from tasks.conveyor import launch, sweep
+from tasks.conveyor.installation import current
+from tasks.conveyor.prune import expire, fold
+from tasks.model import clock
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="conveyor.sweep")
+def run_sweep() -> None:
+    """Ring again for what is due and does not move."""
+    present = current()
+    settings = present.site.settings
+    with present.ledger.transaction() as session:
+        sweep.mark(session, "sweep", clock.now())
+        impatient = sweep.lose_patience(session, settings, clock.now())
+    for name in impatient:
+        log.warning("the events of a new provider wait no longer for its inventory", provider=name)
+    with present.ledger.reading() as session:
+        stalled = sweep.find(session, settings, clock.now())
+    for stage, lanes in stalled.lanes.items():
+        launch.launch(stage, lanes)
+    launch.launch_effects(stalled.effects)
+    if stalled.reads:
+        launch.launch_reads()
+
+
+@shared_task(name="conveyor.prune")
+def run_prune() -> None:
+    """Fold the tallies and delete what is beyond its retention."""
+    present = current()
+    with present.ledger.transaction() as session:
+        fold(session)
+    deleted = expire(present.ledger, present.site.settings, clock.now())
+    if deleted:
+        log.info("old events deleted", deleted=deleted)

@@ -1,0 +1,127 @@
+"""What a stage sees of the ledger while it works on a batch: loaded for the batch, read only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.claim import Claimed
+from tasks.ledger import bulk
+from tasks.ledger.incidents import AlertFiring, Incident, firing_key
+from tasks.ledger.inventory import InventoryObject
+from tasks.model.event import ObjectRef
+from tasks.model.outcome import AlertState, Firing, ObjectFacts
+from tasks.site.contracts import Site
+
+
+class Contents:
+    """The notifications of a batch, read in one statement when the first of them is asked for."""
+
+    def __init__(self, session: Session, claimed: Sequence[Claimed]) -> None:
+        self._session = session
+        # A raised event speaks with the words of the event that caused it.
+        self._source = {c.event.id: c.event.parent_id or c.event.id for c in claimed}
+        self._loaded: dict[int, dict[str, Any]] | None = None
+
+    def of(self, event_id: int) -> dict[str, Any]:
+        """Form and content of an event's notification; empty where there is none."""
+        if self._loaded is None:
+            ids = set(self._source.values())
+            rows = self._session.execute(
+                text(f"SELECT event_id, form, content FROM notification WHERE {bulk.among(self._session, 'event_id')}"),  # noqa: S608 - literals
+                {"ids": bulk.listed(self._session, ids)},
+            )
+            self._loaded = {row.event_id: {"form": row.form, "content": json.loads(row.content)} for row in rows}
+        return self._loaded.get(self._source[event_id], {})
+
+
+class LazyPayload(Mapping[str, Any]):
+    """An event's payload, which most rules never look at and which is therefore read late."""
+
+    __slots__ = ("_contents", "_event_id")
+
+    def __init__(self, contents: Contents, event_id: int) -> None:
+        self._contents = contents
+        self._event_id = event_id
+
+    def __getitem__(self, key: str) -> Any:
+        return self._contents.of(self._event_id)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._contents.of(self._event_id))
+
+    def __len__(self) -> int:
+        return len(self._contents.of(self._event_id))
+
+
+class LedgerView:
+    """The :class:`tasks.model.outcome.View` of a worker."""
+
+    def __init__(self, session: Session, site: Site, now: datetime, providers: Mapping[str, int]) -> None:
+        self._session = session
+        self._site = site
+        self._now = now
+        self._providers = providers
+        self._objects: dict[tuple[int, ObjectRef], ObjectFacts | None] = {}
+        self._alerts: dict[str, AlertState] = {}
+
+    @property
+    def site(self) -> Site:
+        """The site that this batch is decided by."""
+        return self._site
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the batch."""
+        return self._now
+
+    def preload(self, wanted: Sequence[tuple[int, ObjectRef]]) -> None:
+        """Read many inventory objects in one statement."""
+        missing = sorted({w for w in wanted if w not in self._objects})
+        if not missing:
+            return
+        for key in missing:
+            self._objects[key] = None
+        ids = sorted({ref.id for _, ref in missing})
+        rows = self._session.scalars(
+            select(InventoryObject).where(
+                InventoryObject.provider_id.in_({p for p, _ in missing}), InventoryObject.ref.in_(ids)
+            )
+        )
+        for row in rows:
+            self._objects[row.provider_id, ObjectRef(row.kind, row.ref)] = _facts(row)
+
+    def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
+        """The inventory object, or None where it is unknown."""
+        key = (self._providers[provider], ref)
+        if key not in self._objects:
+            self.preload([key])
+        return self._objects[key]
+
+    def object_known(self, provider: str, ref: ObjectRef) -> bool:
+        """Whether inventory has the object, as a stub at least."""
+        return self.object(provider, ref) is not None
+
+    def alert_state(self, alert: str, provider: str, ref: ObjectRef) -> AlertState:
+        """When the alert last notified about the object, and whether its incident is open."""
+        key = firing_key(alert, provider, ref.kind, ref.id)
+        if key not in self._alerts:
+            fired = self._session.get(AlertFiring, key)
+            is_open = self._session.scalar(select(Incident.id).where(Incident.open_key == key))
+            self._alerts[key] = AlertState(fired.notified_at if fired else None, is_open is not None)
+        return self._alerts[key]
+
+    def note(self, provider: str, firing: Firing) -> None:
+        """Let later events of the batch see a firing that is not written yet."""
+        key = firing_key(firing.alert, provider, firing.target.kind, firing.target.id)
+        known = self._alerts.get(key)
+        self._alerts[key] = AlertState(self._now if firing.notify else (known.fired_at if known else None), True)
+
+
+def _facts(row: InventoryObject) -> ObjectFacts:
+    return ObjectFacts(ObjectRef(row.kind, row.ref), row.state, row.name, row.tenant_id, row.read_at, row.attributes)

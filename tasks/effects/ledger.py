@@ -1,0 +1,122 @@
+"""The effects ledger: take effects under a lease, renew it while they run, and write how each try went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from tasks.ledger.effects import ASKED, DEAD, DONE, Effect, EffectTry
+from tasks.ledger.events import Event
+from tasks.ledger.inventory import InventoryObject
+from tasks.ledger.providers import Provider
+from tasks.model.clock import rfc3339
+
+
+class Taken(NamedTuple):
+    """An effect under our lease, with what its action may know."""
+
+    id: int
+    key: str
+    action: str
+    params: Mapping[str, Any]
+    attempt: int
+    event: Mapping[str, Any]
+    target: Mapping[str, Any] | None
+
+
+def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: float) -> Taken | None:
+    """Take one effect, or None where it is done, not due, or somebody tries it already."""
+    row = session.execute(
+        update(Effect)
+        .where(
+            Effect.id == effect_id,
+            Effect.state == ASKED,
+            Effect.due_at <= now,
+            or_(Effect.lease_until.is_(None), Effect.lease_until <= now),
+        )
+        .values(lease_owner=worker, lease_until=now + timedelta(seconds=seconds), attempts=Effect.attempts + 1)
+        .returning(Effect)
+    ).scalar_one_or_none()
+    if row is None:
+        return None
+    session.add(EffectTry(effect_id=row.id, attempt=row.attempts, worker=worker, started_at=now))
+    event = session.execute(
+        select(Event, Provider.name).join(Provider, Provider.id == Event.provider_id).where(Event.id == row.event_id)
+    ).one()
+    target = None
+    if row.target_kind and row.target_id:
+        found = session.scalar(
+            select(InventoryObject).where(
+                InventoryObject.provider_id == event.Event.provider_id,
+                InventoryObject.kind == row.target_kind,
+                InventoryObject.ref == row.target_id,
+            )
+        )
+        target = {"kind": row.target_kind, "id": row.target_id, **(_object(found) if found else {})}
+    return Taken(row.id, row.key, row.action, row.params, row.attempts, _event(event.Event, event.name), target)
+
+
+def _object(row: InventoryObject) -> dict[str, Any]:
+    return {"name": row.name, "tenant_id": row.tenant_id, "state": row.state, "attributes": row.attributes}
+
+
+def _event(row: Event, provider: str) -> dict[str, Any]:
+    return {
+        "id": row.id, "provider": provider, "event_type": row.event_type, "raw_event_type": row.raw_event_type, "message_id": row.message_id,
+        "occurred_at": rfc3339(row.occurred_at), "resource_kind": row.resource_kind, "resource_id": row.resource_id, "parents": row.parents or {},
+        "tenant_id": row.tenant_id, "actor": row.actor, "host": row.host, "group": row.group, "level": row.level, "cause": row.parent_id,
+    }  # fmt: skip
+
+
+def renew(session: Session, effect_id: int, worker: str, attempt: int, now: datetime, seconds: float) -> bool:
+    """Prolong the lease; False where it is no longer ours."""
+    rows = session.execute(
+        update(Effect)
+        .where(Effect.id == effect_id, Effect.lease_owner == worker, Effect.attempts == attempt, Effect.state == ASKED)
+        .values(lease_until=now + timedelta(seconds=seconds))
+        .returning(Effect.id)
+    )
+    return rows.one_or_none() is not None
+
+
+class Verdict(NamedTuple):
+    """How a try went: ``done``, ``again`` (with the time of the next try) or ``dead``."""
+
+    word: str
+    summary: str
+    detail: Mapping[str, Any] | None = None
+    due_at: datetime | None = None
+
+
+def finish(session: Session, taken: Taken, worker: str, verdict: Verdict, now: datetime) -> bool:
+    """Write how a try went. A worker whose lease was lost writes its try and changes nothing else."""
+    values: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+    if verdict.word == "done":
+        values |= {"state": DONE, "ended_at": now, "error": None}
+    elif verdict.word == "dead":
+        values |= {"state": DEAD, "ended_at": now, "error": verdict.summary}
+    else:
+        values |= {"due_at": verdict.due_at, "error": verdict.summary}
+    rows: Sequence[Any] = session.execute(
+        update(Effect)
+        .where(
+            Effect.id == taken.id, Effect.lease_owner == worker, Effect.attempts == taken.attempt, Effect.state == ASKED
+        )
+        .values(**values)
+        .returning(Effect.id)
+    ).all()
+    session.execute(
+        update(EffectTry)
+        .where(EffectTry.effect_id == taken.id, EffectTry.attempt == taken.attempt)
+        .values(
+            ended_at=now,
+            verdict=verdict.word,
+            summary=verdict.summary[:1000],
+            detail=dict(verdict.detail) if verdict.detail else None,
+        )
+    )
+    return bool(rows)

@@ -1,0 +1,121 @@
+"""Try effects: one at a time, outside any transaction, under a lease that a heartbeat keeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from tasks.effects import ledger as effects
+from tasks.effects.contracts import Action, EffectContext
+from tasks.effects.ledger import Taken, Verdict
+from tasks.ledger.session import Ledger
+from tasks.model import clock
+from tasks.model.errors import CatchmentError, Permanent, Transient
+from tasks.site.contracts import Site
+
+log = structlog.get_logger(__name__)
+
+
+class Place(Protocol):
+    """Where effects are tried: the ledger, the site, and the name of the worker."""
+
+    ledger: Ledger
+
+    @property
+    def site(self) -> Site:
+        """The present site."""
+
+    @property
+    def worker(self) -> str:
+        """The name under which leases are taken."""
+
+
+def run(
+    place: Place, ids: Sequence[int], actions: Mapping[str, Action], backoff: Callable[[int, float, float], float]
+) -> int:
+    """Try each of the effects that is due and free; returns how many were tried.
+
+    Told twice of one effect, or by two messages at once, it is tried once: the lease decides.
+    """
+    tried = 0
+    settings = place.site.settings.effects
+    for effect_id in ids:
+        with place.ledger.transaction() as session:
+            taken = effects.take(session, effect_id, place.worker, clock.now(), settings.lease_seconds)
+        if taken is None:
+            continue
+        tried += 1
+        with _heartbeat(place, taken):
+            verdict = _attempt(place.site, taken, actions, backoff)
+        with place.ledger.transaction() as session:
+            kept = effects.finish(session, taken, place.worker, verdict, clock.now())
+        log.info(
+            "effect tried",
+            effect=taken.id,
+            action=taken.action,
+            attempt=taken.attempt,
+            verdict=verdict.word if kept else "lease lost",
+            summary=verdict.summary,
+        )
+    return tried
+
+
+def _attempt(
+    site: Site, taken: Taken, actions: Mapping[str, Action], backoff: Callable[[int, float, float], float]
+) -> Verdict:
+    settings = site.settings.effects
+    try:
+        action = actions.get(taken.action)
+        if action is None:
+            raise Permanent(
+                f"no action is called {taken.action}: install the package that brings it, then `catchment retry`"
+            )
+        params = action.params.model_validate(taken.params)
+        context = EffectContext(taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root)
+        done = action.run(params, context)
+        return Verdict("done", done.summary, done.detail)
+    except ValidationError as error:
+        return Verdict(
+            "dead",
+            f"the parameters do not fit the action {taken.action}: {error.error_count()} mistakes; run `catchment check`",
+        )
+    except Exception as error:  # noqa: BLE001 - whatever an action raises is one failed try of one effect
+        detail = getattr(error, "detail", None)
+        summary = str(error) if isinstance(error, CatchmentError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, Permanent) or taken.attempt >= settings.attempts:
+            return Verdict("dead", summary, detail)
+        pause = backoff(taken.attempt, settings.backoff_seconds, settings.backoff_limit_seconds)
+        if isinstance(error, Transient) and error.after:
+            pause = max(pause, min(error.after, settings.backoff_limit_seconds))
+        due: datetime = clock.now() + timedelta(seconds=pause)
+        return Verdict("again", summary, detail, due)
+
+
+@contextmanager
+def _heartbeat(place: Place, taken: Taken) -> Iterator[None]:
+    """Keep the lease while a try runs, so that only the silence of a dead worker frees it."""
+    seconds = place.site.settings.effects.lease_seconds
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(seconds / 3):
+            try:
+                with place.ledger.transaction() as session:
+                    if not effects.renew(session, taken.id, place.worker, taken.attempt, clock.now(), seconds):
+                        return
+            except Exception as error:  # noqa: BLE001 - a missed beat is made up by the next one
+                log.warning("the lease of an effect could not be renewed", effect=taken.id, error=str(error))
+
+    thread = threading.Thread(target=beat, name=f"lease-{taken.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=5)

@@ -1,0 +1,117 @@
+"""Reads ``policies/*.yaml`` of the site: every policy, or every mistake with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from tasks.expressions.actions import read_actions
+from tasks.expressions.entries import Names, as_written, entries
+from tasks.expressions.mistakes import At, Mistake, from_validation, shown
+from tasks.expressions.reader import compile_expression
+from tasks.expressions.tree import Expression
+from tasks.policy.entry import ConditionEntry, PolicyEntry
+from tasks.policy.model import Condition, Policy, PolicySet
+from tasks.site.contracts import Part, Problem, SiteContext
+from tasks.site.lines import Document, YamlMistake, load
+
+
+def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[PolicySet, list[Problem]]:
+    """The policies of the files, in the order of their paths, with all problems found."""
+    problems: list[Problem] = []
+    policies: list[Policy] = []
+    names = Names("a policy")
+    for path in sorted(files):
+        try:
+            document = load(files[path])
+        except YamlMistake as mistake:
+            problems.append(Problem(path, mistake.line, mistake.what, "Correct the YAML."))
+            continue
+        mistakes: list[Mistake] = []
+        for at, entry in entries(document.data, "policies", mistakes):
+            names.note(entry.get("name"), at, f"{path}:{_line(document, at)}", mistakes)
+            policy = _read_policy(entry, at, context, mistakes)
+            if policy is not None:
+                policies.append(policy)
+        problems += [Problem(path, _line(document, m.at), m.what, m.advice, m.severity) for m in mistakes]
+    return PolicySet(policies), problems
+
+
+PART = Part(name="policies", patterns=("policies/*.yaml", "policies/*.yml"), read=read)
+
+
+def _line(document: Document, at: At) -> int | None:
+    return document.line(*(as_written(at) if at not in document.lines else at))
+
+
+def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Policy | None:
+    """Everything is checked even where something is wrong already; None where anything is."""
+    found: list[Mistake] = []
+    checked = _validate(entry, at, found)
+    kind = checked.target if checked else entry.get("target")
+    kind = kind if isinstance(kind, str) else None
+    strict = entry.get("missing") == "strict"
+    scope = _tree(entry, "scope", at, kind, strict, found)
+    conditions = _conditions(entry, at, kind, strict, found)
+    then = read_actions(entry.get("then"), (*at, "then"), context.actions, kind, found)
+    otherwise = read_actions(entry.get("otherwise"), (*at, "otherwise"), context.actions, kind, found)
+    mistakes += found
+    if checked is None or any(mistake.severity == "error" for mistake in found):
+        return None
+    return Policy(
+        name=checked.name,
+        description=checked.description,
+        target=checked.target,
+        on=tuple(checked.on),
+        scope=scope,
+        conditions=conditions,
+        then=then,
+        otherwise=otherwise,
+        active=checked.active,
+    )
+
+
+def _validate(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> PolicyEntry | None:
+    try:
+        return PolicyEntry.model_validate(entry)
+    except ValidationError as error:
+        mistakes += from_validation(error, at, "the policy", PolicyEntry)
+        return None
+
+
+def _tree(
+    entry: Mapping[Any, Any], key: str, at: At, kind: str | None, strict: bool, mistakes: list[Mistake]
+) -> Expression | None:
+    if entry.get(key) is None:
+        return None
+    expression, found = compile_expression(entry[key], at=(*at, key), kind=kind, strict=strict)
+    mistakes += found
+    return expression
+
+
+def _conditions(
+    entry: dict[Any, Any], at: At, kind: str | None, strict: bool, mistakes: list[Mistake]
+) -> tuple[Condition, ...]:
+    named: list[Condition] = []
+    when = _tree(entry, "when", at, kind, strict, mistakes)
+    if when is not None:
+        named.append(Condition("when", when))
+    listed = entry.get("conditions")
+    for index, item in enumerate(listed if isinstance(listed, list) else []):
+        place = (*at, "conditions", index)
+        if not isinstance(item, dict):
+            mistakes.append(Mistake(place, f"{shown(item)} is no condition", "Write {name: …, when: …}"))
+            continue
+        try:
+            ConditionEntry.model_validate(item)
+        except ValidationError as error:
+            mistakes += from_validation(error, place, "the condition", ConditionEntry)
+        scope = _tree(item, "scope", place, kind, strict, mistakes)
+        tree = _tree(item, "when", place, kind, strict, mistakes)
+        if "when" in item and item["when"] is None:
+            mistakes.append(Mistake((*place, "when"), "the condition is empty", "Write {field: …, is: …}"))
+        if tree is not None:
+            named.append(Condition(str(item.get("name")), tree, scope))
+    return tuple(named)

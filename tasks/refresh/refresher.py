@@ -1,0 +1,159 @@
+"""The refresher: reads owed targets from the provider, outside any transaction, and applies what it found."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import groupby, islice
+
+import structlog
+from sqlalchemy import update
+
+from tasks.conveyor.installation import Installation
+from tasks.conveyor.wanted import FULL, Wish, want
+from tasks.ledger.providers import Provider
+from tasks.model import clock
+from tasks.model.errors import CatchmentError, Gone, Permanent, Transient
+from tasks.providers.contracts import InventoryReader, ProviderConfig, Reading
+from tasks.providers.table import kinds
+from tasks.refresh import targets
+from tasks.refresh.apply import Seen, absent, apply
+from tasks.refresh.targets import Taken
+
+log = structlog.get_logger(__name__)
+
+#: Targets taken at once, and objects applied in one transaction.
+TAKE = 50
+PAGE = 200
+
+
+def refresh(installation: Installation, seconds: float = 30.0) -> bool:
+    """Read what is owed for up to ``seconds``; returns whether a provider became ready for its events."""
+    owner = f"{installation.worker}:{uuid.uuid4().hex[:8]}"
+    deadline = time.monotonic() + seconds
+    settings = installation.site.settings.refresh
+    became_ready = False
+    # A burst is still arriving when the bell rings: give it the time that it was promised.
+    time.sleep(min(settings.settle_seconds, 5.0))
+    while time.monotonic() < deadline:
+        with installation.ledger.transaction() as session:
+            taken = targets.take(session, owner, settings, clock.now(), TAKE)
+        if not taken:
+            break
+        for provider, group in groupby(sorted(taken, key=lambda t: t.provider), key=lambda t: t.provider):
+            became_ready |= _provider(installation, provider, list(group), owner)
+    return became_ready
+
+
+def _provider(installation: Installation, name: str, taken: Sequence[Taken], owner: str) -> bool:
+    config = installation.site.providers.get(name)
+    kind = kinds()[config.kind] if config is not None else None
+    if config is None or kind is None or kind.inventory is None:
+        _all_put_off(
+            installation, taken, owner, Permanent(f"the site has no provider {name} whose inventory can be read")
+        )
+        return False
+    try:
+        reader = kind.inventory(config)
+    except CatchmentError as error:
+        _all_put_off(installation, taken, owner, error)
+        return False
+    try:
+        ready = False
+        for target in (t for t in taken if t.ref == FULL):
+            ready |= _full(installation, config, reader, target, owner)
+        _single(installation, reader, [t for t in taken if t.ref != FULL], owner)
+        return ready
+    finally:
+        reader.close()
+
+
+def _all_put_off(installation: Installation, taken: Sequence[Taken], owner: str, error: CatchmentError) -> None:
+    with installation.ledger.transaction() as session:
+        for target in taken:
+            targets.put_off(
+                session,
+                target,
+                owner,
+                error,
+                getattr(error, "after", None),
+                clock.now(),
+                installation.site.settings.refresh,
+            )
+
+
+def _single(installation: Installation, reader: InventoryReader, taken: Sequence[Taken], owner: str) -> None:
+    """Read objects one at a time, a few of them in parallel; each is applied and settled by itself."""
+    if not taken:
+        return
+    settings = installation.site.settings.refresh
+    with ThreadPoolExecutor(max_workers=min(settings.parallel, len(taken)), thread_name_prefix="read") as pool:
+        results = pool.map(lambda t: (t, *_read(reader, t)), taken)
+        for target, asked_at, found in results:
+            with installation.ledger.transaction() as session:
+                if isinstance(found, CatchmentError) and not isinstance(found, Gone):
+                    targets.put_off(session, target, owner, found, getattr(found, "after", None), clock.now(), settings)
+                    log.warning(
+                        "an object could not be read; it is tried again",
+                        target=str(target.ref),
+                        provider=target.provider,
+                        error=str(found),
+                    )
+                    continue
+                reading = None if isinstance(found, Gone) else found
+                if targets.settle(session, target, owner, clock.now(), settings):
+                    apply(session, target.provider_id, [Seen(target.ref, reading, target.event_id, asked_at)])
+
+
+def _read(reader: InventoryReader, target: Taken) -> tuple[datetime, Reading | CatchmentError]:
+    asked_at = clock.now()
+    try:
+        if target.ref.kind not in reader.kinds:
+            return asked_at, Permanent(f"inventory does not read objects of kind {target.ref.kind}")
+        return asked_at, reader.read(target.ref)
+    except CatchmentError as error:
+        return asked_at, error
+    except Exception as error:  # noqa: BLE001 - a reader's bug must cost this target a try, not the others theirs
+        return asked_at, Transient(f"reading failed: {type(error).__name__}: {error}")
+
+
+def _full(
+    installation: Installation, config: ProviderConfig, reader: InventoryReader, target: Taken, owner: str
+) -> bool:
+    """Read everything, page by page; what was not met is read once more by itself before it counts as gone."""
+    settings = installation.site.settings.refresh
+    began = clock.now()
+    try:
+        for kind in reader.kinds:
+            asked_at = clock.now()
+            for page in _pages(reader.read_all(kind)):
+                with installation.ledger.transaction() as session:
+                    if not targets.renew(session, owner, [target.id], settings, clock.now()):
+                        return False
+                    apply(session, target.provider_id, [Seen(r.ref, r, None, asked_at) for r in page])
+            with installation.ledger.transaction() as session:
+                missing = absent(session, target.provider_id, kind, asked_at)
+                want(session, [Wish(target.provider_id, ref, None) for ref in missing], clock.now(), settle=0)
+    except CatchmentError as error:
+        with installation.ledger.transaction() as session:
+            targets.put_off(session, target, owner, error, getattr(error, "after", None), clock.now(), settings)
+        log.warning("a full refresh failed; it is tried again", provider=config.name, error=str(error))
+        return False
+    with installation.ledger.transaction() as session:
+        targets.settle(session, target, owner, clock.now(), settings)
+        became = session.execute(
+            update(Provider)
+            .where(Provider.id == target.provider_id, Provider.ready_at.is_(None))
+            .values(ready_at=clock.now(), ready_note=None)
+            .returning(Provider.id)
+        ).one_or_none()
+    log.info("a full refresh is through", provider=config.name, seconds=round((clock.now() - began).total_seconds(), 1))
+    return became is not None
+
+
+def _pages(readings: Iterator[Reading]) -> Iterator[list[Reading]]:
+    while page := list(islice(readings, PAGE)):
+        yield page

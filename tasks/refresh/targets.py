@@ -1,0 +1,106 @@
+"""Take refresh targets under a lease, and give them back: read, put off, or failed for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import case, or_, select, update
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.advance import backoff
+from tasks.ledger.inventory import RefreshTarget
+from tasks.ledger.providers import Provider
+from tasks.model.event import ObjectRef
+from tasks.site.settings import Refresh
+
+
+class Taken(NamedTuple):
+    """A target under our lease; ``generation`` is what was wanted when we took it."""
+
+    id: int
+    provider_id: int
+    provider: str
+    ref: ObjectRef
+    generation: int
+    attempts: int
+    event_id: int | None
+
+
+def take(session: Session, owner: str, settings: Refresh, now: datetime, limit: int) -> list[Taken]:
+    """Take due targets that nobody reads, oldest first. A provider's full refresh goes before its objects."""
+    open_now = (
+        RefreshTarget.state == "wanted",
+        RefreshTarget.due_at <= now,
+        or_(RefreshTarget.lease_until.is_(None), RefreshTarget.lease_until <= now),
+    )
+    query = (
+        select(RefreshTarget.id)
+        .where(*open_now)
+        .order_by(case((RefreshTarget.kind == "*", 0), else_=1), RefreshTarget.due_at, RefreshTarget.id)
+    )
+    ids = session.scalars(query.limit(limit).with_for_update(skip_locked=True)).all()
+    if not ids:
+        return []
+    rows = session.execute(
+        update(RefreshTarget)
+        .where(RefreshTarget.id.in_(ids))
+        .values(lease_owner=owner, lease_until=now + timedelta(seconds=settings.lease_seconds))
+        .returning(
+            RefreshTarget.id,
+            RefreshTarget.provider_id,
+            RefreshTarget.kind,
+            RefreshTarget.ref,
+            RefreshTarget.wanted,
+            RefreshTarget.attempts,
+            RefreshTarget.event_id,
+        )
+    ).all()
+    names: dict[int, str] = dict(session.execute(select(Provider.id, Provider.name)).tuples().all())
+    return [
+        Taken(r.id, r.provider_id, names[r.provider_id], ObjectRef(r.kind, r.ref), r.wanted, r.attempts, r.event_id)
+        for r in rows
+    ]
+
+
+def renew(session: Session, owner: str, ids: Sequence[int], settings: Refresh, now: datetime) -> int:
+    """Prolong the lease of a long read; returns how many of the targets are still ours."""
+    rows = session.execute(
+        update(RefreshTarget)
+        .where(RefreshTarget.id.in_(ids), RefreshTarget.lease_owner == owner)
+        .values(lease_until=now + timedelta(seconds=settings.lease_seconds))
+        .returning(RefreshTarget.id)
+    )
+    return len(rows.all())
+
+
+def settle(session: Session, taken: Taken, owner: str, now: datetime, settings: Refresh) -> bool:
+    """Note a successful read. What was wanted meanwhile is owed one more. False: the lease was lost."""
+    again = RefreshTarget.wanted > taken.generation
+    rows = session.execute(
+        update(RefreshTarget)
+        .where(RefreshTarget.id == taken.id, RefreshTarget.lease_owner == owner)
+        .values(
+            read=taken.generation, read_at=now, attempts=0, error=None, lease_owner=None, lease_until=None,
+            state=case((again, "wanted"), else_="read"), due_at=now + timedelta(seconds=settings.settle_seconds),
+        )
+        .returning(RefreshTarget.id)
+    )  # fmt: skip
+    return rows.one_or_none() is not None
+
+
+def put_off(
+    session: Session, taken: Taken, owner: str, error: Exception, after: float | None, now: datetime, settings: Refresh
+) -> None:
+    """Note a failed read: tried again later, or laid on the dead-letter desk. A target is never dropped."""
+    tries = taken.attempts + 1
+    pause = max(after or 0.0, backoff(tries, settings.backoff_seconds, settings.backoff_limit_seconds))
+    session.execute(
+        update(RefreshTarget)
+        .where(RefreshTarget.id == taken.id, RefreshTarget.lease_owner == owner)
+        .values(
+            attempts=tries, error=f"{type(error).__name__}: {error}"[:1000], lease_owner=None, lease_until=None,
+            state="dead" if tries >= settings.attempts and taken.ref.kind != "*" else "wanted", due_at=now + timedelta(seconds=min(pause, settings.backoff_limit_seconds)),
+        )
+    )  # fmt: skip

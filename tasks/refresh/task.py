@@ -1,0 +1,23 @@
+"""The doors of refresh: the last stage, and the refresher."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from tasks.conveyor import installation, launch
+from tasks.conveyor.order import NEEDS_INVENTORY
+from tasks.conveyor.stage import stage_task
+from tasks.refresh.handle import refresh_handler
+from tasks.refresh.refresher import refresh
+
+run = stage_task("refresh", refresh_handler)
+
+
+@shared_task(name="refresh.read")
+def read() -> None:
+    """Read what is owed. A provider that became ready has its waiting events started."""
+    present = installation.current()
+    if refresh(present):
+        launch.launch(
+            NEEDS_INVENTORY, range(present.site.settings.conveyor.lanes), present.site.settings.conveyor.fanout
+        )

@@ -1,0 +1,189 @@
+"""What becomes of a method call: refresh targets, raised events, the wish to ask the policies.
+
+The engine only records calls; this table, by the name of the built-in, puts them into the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tasks.conveyor.wanted import FULL
+from tasks.model.event import INTERNAL, Event, ObjectRef
+from tasks.model.outcome import Finding, Outcome, Plan, Raise
+from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
+from tasks.switchboard.text import bounded, text_of
+from tasks.switchboard.workspace import Call
+
+#: Kinds of objects that an inventory reader can read one at a time.
+REFRESHABLE = frozenset(
+    {"project", "flavor", "image", "network", "subnet", "router", "security_group", "port", "floatingip"}
+    | {"volume", "snapshot", "host", "server"}
+)
+
+#: Which parents an event changes besides its own object, by the beginning of its type (spec capture 5.1).
+RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("compute.instance.volume.", ("volume",)),
+    ("volume.attach", ("server",)),
+    ("volume.detach", ("server",)),
+    ("snapshot.", ("volume",)),
+    ("backup.", ("volume",)),
+    ("subnet.", ("network",)),
+    ("router.interface.", ("port",)),
+    ("security_group_rule.", ("security_group",)),
+)
+
+_RELATED_TYPES = tuple(prefix for prefix, _ in RELATED)
+
+#: Where a role falls back to when the event names no such object (spec automate 4.4).
+_FALLBACKS: Mapping[str, tuple[str, ...]] = {
+    "src_vm": ("src_vm", "src_host"),
+    "dest_vm": ("dest_vm", "dest_host"),
+    "src_vm_or_dest_host": ("src_vm", "dest_host"),
+}
+
+
+class Result(NamedTuple):
+    """How a call went: a short word, and the values that decided."""
+
+    verdict: str
+    detail: dict[str, Any]
+
+
+#: Puts a call's inputs and its event into the outcome and the plan.
+Consequence = Callable[[Mapping[str, Any], Event, Outcome, Plan], Result]
+
+
+class Prepared(NamedTuple):
+    """A call with what can be told of it before the event is known."""
+
+    method: str
+    inputs: Mapping[str, Any]
+    shown: dict[str, Any]
+    consequence: Consequence
+
+
+def prepare(call: Call) -> Prepared:
+    """Look a call up in the table. Raises ``KeyError`` for a built-in that does not exist."""
+    shown: dict[str, Any] = (
+        {"inputs": {name: _plain(value) for name, value in call.inputs.items()}} if call.inputs else {}
+    )
+    if call.location != "builtin":
+        shown["location"] = call.location
+        return Prepared(call.method, call.inputs, shown, _foreign)
+    return Prepared(call.method, call.inputs, shown, CONSEQUENCES[call.implementation])
+
+
+def carry_out(call: Prepared, event: Event, outcome: Outcome, plan: Plan) -> Finding:
+    """Put one call into the outcome, and tell of it."""
+    result = call.consequence(call.inputs, event, outcome, plan)
+    return Finding("method", call.method, result.verdict, {**call.shown, **result.detail})
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float) else bounded(text_of(value))
+
+
+def _aim(refs: list[ObjectRef], plan: Plan) -> Result:
+    plan.targets.extend(ref for ref in refs if ref not in plan.targets)
+    return Result("done", {"targets": [str(ref) for ref in refs]})
+
+
+def _refresh(_: Mapping[str, Any], event: Event, __: Outcome, plan: Plan) -> Result:
+    refs = [ref for ref in _concerned(event) if ref.kind in REFRESHABLE]
+    if refs:
+        return _aim(refs, plan)
+    own = event.target()
+    reason = f"objects of the kind {own.kind} are not read one at a time" if own else "the event names no object"
+    return Result("skipped", {"reason": reason})
+
+
+def _concerned(event: Event) -> Iterator[ObjectRef]:
+    own = event.target()
+    if own is not None:
+        yield own
+    if event.event_type.startswith(_RELATED_TYPES):
+        parents = event.facts.parents
+        for prefix, kinds in RELATED:
+            if event.event_type.startswith(prefix):
+                yield from (ObjectRef(kind, parents[kind]) for kind in kinds if parents.get(kind))
+
+
+def _refresh_role(inputs: Mapping[str, Any], event: Event, _: Outcome, plan: Plan) -> Result:
+    word = plain_word(text_of(inputs.get("target")))
+    if word in EVERYTHING_WORDS:
+        return _aim([FULL], plan)
+    roles = _FALLBACKS.get(word, (word,))
+    ref = next((found for role in roles if (found := event.role(role))), None)
+    if ref is None:
+        return Result("skipped", {"reason": f"the event names no {bounded(word) or 'target'}"})
+    if ref.kind not in REFRESHABLE:
+        return Result("skipped", {"reason": f"objects of the kind {ref.kind} are not read one at a time"})
+    return _aim([ref], plan)
+
+
+def _refresh_server(_: Mapping[str, Any], event: Event, outcome: Outcome, plan: Plan) -> Result:
+    return _refresh_role({"target": "src_vm"}, event, outcome, plan)
+
+
+def _raise_policy(inputs: Mapping[str, Any], event: Event, outcome: Outcome, _: Plan) -> Result:
+    word, name = (
+        plain_word(text_of(inputs.get("target"))),
+        bounded(text_of(inputs.get("policy_event")).strip()),
+    )
+    if event.provider == INTERNAL:
+        return Result("skipped", {"reason": "the event comes from no provider"})
+    target = event.role(word)
+    if target is None:
+        return Result("skipped", {"reason": f"the event names no {bounded(word) or 'target'}"})
+    if not name:
+        return Result("skipped", {"reason": "policy_event is blank"})
+    param = plain_word(text_of(inputs.get("param")))
+    source = event.role(param) if param else None
+    if param and source is None:
+        return Result("skipped", {"reason": f"the event names no {bounded(param)}, whose policies are to be asked"})
+    outcome.raises.append(Raise(name, target, {"policy_source": [source.kind, source.id]} if source else {}))
+    return Result("raised", {"event": name, "on": str(target)})
+
+
+def _enforce(_: Mapping[str, Any], __: Event, ___: Outcome, plan: Plan) -> Result:
+    plan.enforce = True
+    return Result("done", {})
+
+
+def _nothing(_: Mapping[str, Any], __: Event, ___: Outcome, ____: Plan) -> Result:
+    return Result("done", {})
+
+
+def _foreign(_: Mapping[str, Any], __: Event, ___: Outcome, ____: Plan) -> Result:
+    return Result("skipped", {"reason": "a method with a body of its own is not run by this version"})
+
+
+def _unavailable(_: Mapping[str, Any], __: Event, ___: Outcome, ____: Plan) -> Result:
+    return Result("skipped", {"reason": "this built-in is not carried out by this version"})
+
+
+CONSEQUENCES: Mapping[str, Consequence] = {
+    # Inventory holds what the provider says and nothing else: a state is read, never written.
+    "change_event_target_state": _refresh_role,
+    "check_policy_prevent": _nothing,
+    "event_action_policy": _raise_policy,
+    "event_action_refresh": _refresh_role,
+    "event_action_refresh_sync": _refresh_role,
+    "event_action_scan": _unavailable,
+    "event_enforce_policy": _enforce,
+    "host_and_storage_least_utilized": _unavailable,
+    "log_object": _nothing,
+    "log_workspace": _nothing,
+    "parse_automation_request": _nothing,
+    "parse_event_stream": _nothing,
+    "parse_provider_category": _nothing,
+    "refresh": _refresh,
+    "refresh_sync": _refresh,
+    "send_email": _unavailable,
+    "snmp_trap_v1": _unavailable,
+    "snmp_trap_v2": _unavailable,
+    "src_vm_as_template": _refresh_server,
+    "src_vm_destroy_all_snapshots": _refresh_server,
+    "src_vm_disconnect_storage": _nothing,
+}

@@ -1,0 +1,249 @@
+"""Instantiation (spec automate 3): an address becomes an object, whose fields run in the schema's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tasks.model.outcome import Finding
+from tasks.switchboard.address import DATASTORE, METHOD, Address, parse_address
+from tasks.switchboard.assertions import require
+from tasks.switchboard.builtin import run_builtin
+from tasks.switchboard.collect import collect
+from tasks.switchboard.datastore import Datastore, Field, Value
+from tasks.switchboard.datatypes import argument, convert
+from tasks.switchboard.errors import (
+    AssertionFailure,
+    AutomateError,
+    CyclicalRelationship,
+    DatastoreError,
+    InvalidPathFormat,
+    LimitExceeded,
+    StopInstantiation,
+)
+from tasks.switchboard.methods import Runner, invoke
+from tasks.switchboard.substitute import coalesce, substitute
+from tasks.switchboard.text import Filled, Untrusted, bounded, fold
+from tasks.switchboard.workspace import MAX_DEPTH, MAX_OBJECTS, Object, Workspace
+
+#: Where every event enters.
+ENTRY = "/System/Process/Event"
+
+_CREATE = "create"
+
+
+def resolve(
+    datastore: Datastore,
+    root_attributes: Mapping[str, Any],
+    uri: str = ENTRY,
+    *,
+    runner: Runner = run_builtin,
+    variables: Mapping[str, Any] | None = None,
+    readonly: bool = False,
+) -> Workspace:
+    """Instantiate an address and all that follows from it. Pure: calls are recorded, nothing is done.
+
+    ``root_attributes`` (by lower-case name) are what the first object is handed; its text is data from
+    outside. ``readonly`` resolves inputs and calls nothing (E18). What ends the run is in ``error`` of
+    the workspace and never raised; what is passed over is in ``errors``.
+    """
+    workspace = Workspace(uri, variables=dict(variables or {}))
+    _Engine(datastore, root_attributes, None if readonly else runner, workspace).run(uri)
+    return workspace
+
+
+class _Engine:
+    """One run."""
+
+    def __init__(
+        self, datastore: Datastore, given: Mapping[str, Any], runner: Runner | None, workspace: Workspace
+    ) -> None:
+        self.workspace = workspace
+        self._datastore = datastore
+        self._given = given
+        self._runner = runner
+        self._chain: list[tuple[Any, ...]] = []
+        self._spent = 0
+        self._aside = 0
+
+    def run(self, uri: str) -> None:
+        try:
+            address = parse_address(Filled(uri))
+            if address.scheme not in DATASTORE:
+                raise InvalidPathFormat(f"[{bounded(uri)}] names nothing in the datastore")
+            self._instantiate(address, address.message or _CREATE, None, {"address": bounded(uri)})
+        except AutomateError as end:
+            self.workspace.error = end
+
+    def aside(self, path: str) -> Object:
+        """Build an instance outside of the tree, with its attribute fields alone (C15)."""
+        address = parse_address(Filled(path))
+        built = Object(self._datastore.find(address.path, address.instance), _CREATE)
+        self._spend(built.path, self._aside)
+        self._aside += 1
+        try:
+            for field, value in built.found.of.steps(built.found.instance):
+                if field.aetype == "attribute" and field.answers(_CREATE):
+                    self._attribute(field, value, built)
+        finally:
+            self._aside -= 1
+        return built
+
+    def _instantiate(
+        self, address: Address, message: str, parent: Object | None, detail: dict[str, Any]
+    ) -> Object | None:
+        """Build one object and walk it; None where it is not there, was refused or was stopped."""
+        try:
+            found = self._datastore.find(address.path, address.instance)
+        except DatastoreError as absent:
+            self.workspace.absent += 1
+            self._passed_over(absent)
+            self.workspace.note(
+                Finding("instance", bounded(str(address)), "absent", {**detail, "reason": bounded(str(absent))})
+            )
+            return None
+        built = Object(found, message, parent, given=self._given if parent is None else {})
+        detail = {**detail, "missing": bounded(found.requested)} if found.missing else detail
+        self.workspace.note(Finding("instance", built.path, "missing" if found.missing else "found", detail))
+        step = (*found.of.key, fold(found.requested), message)
+        return self._guarded(built, step, lambda: self._build(built, address))
+
+    def _spend(self, path: str, depth: int) -> None:
+        self._spent += 1
+        if depth >= MAX_DEPTH:
+            raise LimitExceeded(f"[{path}] lies more than {MAX_DEPTH} relationships deep")
+        if self._spent > MAX_OBJECTS:
+            raise LimitExceeded(f"more than {MAX_OBJECTS} objects for one event, with [{path}]")
+
+    def _guarded(self, built: Object, step: tuple[Any, ...], work: Callable[[], None]) -> Object | None:
+        """Do the work of an object with its place on the chain; drop it where it is stopped or refused."""
+        if step in self._chain:
+            raise CyclicalRelationship(f"[{built.path}] leads back to itself with the message [{built.message}]")
+        self._spend(built.path, len(self._chain))
+        self._chain.append(step)
+        try:
+            work()
+        except (StopInstantiation, AssertionFailure) as refused:
+            verdict = "refused" if isinstance(refused, AssertionFailure) else "stopped"
+            self.workspace.note(Finding("object", built.path, verdict, {"reason": bounded(str(refused))}))
+            self.workspace.drop(built)
+            return None
+        except DatastoreError as absent:
+            self._passed_over(absent)
+            self.workspace.note(Finding("object", built.path, "error", {"reason": bounded(str(absent))}))
+            self.workspace.drop(built)
+            return None
+        finally:
+            self._chain.pop()
+        return built
+
+    def _build(self, built: Object, address: Address) -> None:
+        self.workspace.add(built)
+        if built.found.missing:
+            built.set("_missing_instance", built.found.requested)
+        for field, value in built.found.of.steps(built.found.instance):
+            if field.aetype == "assertion" and field.answers(built.message):
+                self._assertion(field, value, built)
+        for kind, name, text in address.arguments:
+            built.set(name, argument(kind, text))
+        self._walk(built)
+
+    def _walk(self, built: Object) -> None:
+        for field, value in built.found.of.steps(built.found.instance):
+            step = _STEPS.get(field.aetype or "")
+            if step is not None and field.answers(built.message):
+                step(self, field, value, built)
+
+    def _passed_over(self, mistake: AutomateError) -> None:
+        if len(self.workspace.errors) < 100:
+            self.workspace.errors.append(bounded(str(mistake)))
+
+    def _filled(self, field: Field, text: str, built: Object, *, strict: bool = False) -> Filled:
+        return substitute(text, built, self, strict=strict) if field.substitute else Filled(text)
+
+    def _assertion(self, field: Field, value: Value, built: Object) -> None:
+        filled = self._filled(field, value.value or "", built, strict=True)
+        require(field.name, filled)
+
+    def _attribute(self, field: Field, value: Value, built: Object) -> None:
+        text = value.value
+        if text is not None and field.substitute:
+            text = coalesce(text, built, self) if field.coalesces else substitute(text, built, self).whole()
+        if text is not None:
+            built.set(field.name, convert(field.datatype, text))
+        collect(value.collect, built, [built], self.workspace, own_name=field.name, many=False)
+
+    def _invoke(self, filled: Filled, built: Object, arguments: Mapping[str, Any]) -> int:
+        return invoke(filled, built, arguments, datastore=self._datastore, run=self, runner=self._runner)
+
+    def _method(self, field: Field, value: Value, built: Object) -> None:
+        filled = self._filled(field, value.value or "", built)
+        if self._is_off(field, filled, built, "method"):
+            return
+        code = self._invoke(filled, built, {})
+        if value.collect and value.collect.strip():
+            built.set(value.collect.strip(), code)
+
+    def _relationship(self, field: Field, value: Value, built: Object) -> None:
+        filled = self._filled(field, value.value or "", built)
+        if self._is_off(field, filled, built, "relationship"):
+            return
+        address = parse_address(filled)
+        if (
+            address.scheme not in DATASTORE
+            and filled.held
+            and any(isinstance(p, Untrusted) for p in (*address.path, address.instance))
+        ):
+            raise InvalidPathFormat(f"[{bounded(filled.whole())}] names a method or an object by a value from outside")
+        detail = {"of": built.path, "field": field.name, "address": bounded(filled.whole())}
+        if address.scheme in METHOD:
+            name = Filled(address.whole_path)
+            self._invoke(name, built, {key: argument(kind, text) for kind, key, text in address.arguments})
+            return
+        many = address.scheme in DATASTORE and address.wildcard and address.instance is not None
+        children = self._children(address, many, built, detail)
+        if children or many:
+            collect(value.collect, built, children, self.workspace, own_name=field.name, many=many)
+
+    def _children(self, address: Address, many: bool, built: Object, detail: dict[str, Any]) -> list[Object]:
+        message = address.message or built.message
+        if address.scheme not in DATASTORE:
+            again = self.workspace.locate(address.whole_path or "/", built)
+            done = self._again(again, message, ("again", id(again), message))
+            return [done] if done else []
+        if not many:
+            child = self._instantiate(address, message, built, detail)
+            return [child] if child else []
+        children = []
+        for domain, held, instance in self._datastore.matching(address.path, (address.instance or "")[:-1]):
+            path = (domain.name, *held.namespace, held.name)
+            child = self._instantiate(Address("", path, instance.name, address.arguments), message, built, detail)
+            children += [child] if child else []
+        return children
+
+    def _again(self, built: Object, message: str, step: tuple[Any, ...]) -> Object | None:
+        """Walk an object that is there already for another message (D37)."""
+        before, built.message = built.message, message
+        try:
+            return self._guarded(built, step, lambda: self._walk(built))
+        finally:
+            built.message = before
+
+    def _is_off(self, field: Field, filled: Filled, built: Object, kind: str) -> bool:
+        text = filled.text.strip()
+        if text.startswith("#"):
+            self.workspace.note(Finding(kind, f"{built.path}.{field.name}", "off", {"text": bounded(filled.whole())}))
+        return not text or text.startswith("#")
+
+    def _state(self, field: Field, value: Value, built: Object) -> None:
+        # A machine that ran half of its steps would do harm; one that runs none is seen in the trace.
+        reason = "state machines are not carried out by this version"
+        self.workspace.note(Finding("state", f"{built.path}.{field.name}", "skipped", {"reason": reason}))
+
+
+_STEPS: Mapping[str, Callable[[_Engine, Field, Value, Object], None]] = {
+    "attribute": _Engine._attribute,
+    "method": _Engine._method,
+    "relationship": _Engine._relationship,
+    "state": _Engine._state,
+}

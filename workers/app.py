@@ -1,0 +1,40 @@
+"""The Celery application: ``celery -A workers.app worker -Q …``. The one module whose import has an effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery, signals
+
+from tasks.site.load import site_root
+from workers import logs
+from workers.config import celery_settings
+from workers.embedded import broker_url, wait_for_broker
+from workers.installation import load_settings
+
+_root = site_root()
+_settings = load_settings(_root)
+
+app = Celery("catchment", set_as_current=True)
+app.conf.update(celery_settings(_settings, broker_url(_settings, _root)))
+
+
+@signals.setup_logging.connect
+def _logging(**_: Any) -> None:
+    logs.configure(_settings)
+
+
+@signals.worker_init.connect
+def _worker(**_: Any) -> None:
+    # The parent loads and checks the site once; its children inherit it and open connections of their own.
+    from workers.start import start
+
+    wait_for_broker(_settings, _root)
+    start(_root).ledger.close()
+
+
+@signals.beat_init.connect
+def _beat(**_: Any) -> None:
+    wait_for_broker(_settings, _root)
+    # The first tick at once: nobody should wait twenty seconds to see that it works.
+    app.send_task("catch.tick", expires=20)

@@ -1,0 +1,166 @@
+"""The ``catchment`` command: a group whose commands are loaded when they are called."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+
+class _Named(NamedTuple):
+    """A command by name: the module and attribute that hold it, and what it is for."""
+
+    module: str
+    attribute: str
+    purpose: str
+
+
+#: All commands, in the order in which a newcomer meets them. Their words stand here so that help loads none.
+COMMANDS = {
+    "init": _Named("workers.cli.init", "init", "Write a commented site to start from."),
+    "check": _Named("workers.cli.check", "check", "Report every mistake in a site."),
+    "demo": _Named("workers.cli.demo", "demo", "Run everything against a simulated cloud."),
+    "db": _Named("workers.cli.db", "db", "Bring the ledger's tables up to this release, or check them."),
+    "providers": _Named("workers.cli.providers", "providers", "Show how the providers are, and try them."),
+    "events": _Named("workers.cli.events", "events", "List events, or follow them as they come."),
+    "why": _Named("workers.cli.why", "why", "Tell why one event led to what it led to."),
+    "balance": _Named("workers.cli.balance", "balance", "Show whether every event is accounted for."),
+    "inventory": _Named("workers.cli.inventory", "inventory", "List inventory objects, or show one."),
+    "retry": _Named("workers.cli.retry", "retry", "Send dead events and effects on their way again."),
+    "convert": _Named("workers.cli.convert", "convert", "Turn raw notifications into events, offline."),
+    "simulate": _Named("workers.cli.simulate", "simulate", "Try a site on events in a file; nothing is done."),
+    "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
+}
+
+
+class Failed(click.ClickException):
+    """An error that is told in one red line, with exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print it on standard error."""
+        words = "\n".join(
+            "".join(c if c.isprintable() else repr(c)[1:-1] for c in line) for line in self.message.splitlines()
+        )
+        click.secho(f"catchment: {words}", fg="red", err=True, file=file)
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is called, and tells errors of Catchment without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, loaded now."""
+        named = COMMANDS.get(cmd_name)
+        if named is None:
+            return None
+        found: click.Command = getattr(import_module(named.module), named.attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help text, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, named.purpose) for name, named in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader has seen enough. What is still held back must go nowhere, or Python complains at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except Exception as error:
+            words = _told(error)
+            if words is None:
+                raise
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            raise Failed(words) from error
+
+
+def _told(error: BaseException) -> str | None:
+    """What an expected error says to an operator; None for one that is no error of ours."""
+    from tasks.model.errors import CatchmentError
+
+    if isinstance(error, CatchmentError):
+        return str(error)
+    if isinstance(error, click.ClickException):
+        return error.format_message() if isinstance(error.__cause__, CatchmentError) else None
+    return _told_by_database(error) if "sqlalchemy" in sys.modules else None
+
+
+def _told_by_database(error: BaseException) -> str | None:
+    from sqlalchemy.exc import DBAPIError
+
+    if not isinstance(error, DBAPIError):
+        return None
+    # Its own text repeats the statement with its parameters; the driver's says what happened.
+    cause = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+    tables = type(error.orig).__name__ in {"UndefinedTable", "UndefinedColumn"}
+    if tables or cause[0].startswith(("no such table", "no such column")):
+        return "the ledger's tables are not those of this release: run `catchment db upgrade`"
+    return f"the ledger cannot be used: {cause[0]}. Look at `database` in catchment.toml, and whether it is up"
+
+
+def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"catchment {version()}")
+        context.exit()
+
+
+def version() -> str:
+    """The version of the installed package, or of the source tree that this file lies in."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("catchment")
+    except PackageNotFoundError:
+        import tomllib
+
+        project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+        if not project.is_file():
+            return "unknown: the package is not installed"
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+
+
+def _point(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        from workers.cli.site import point
+
+        point(context, parameter, value)
+
+
+@click.group("catchment", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--site",
+    metavar="DIR",
+    expose_value=False,
+    callback=_point,
+    help="The site folder. Default: $CATCHMENT_SITE, else ./site.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+)
+def catchment(debug: bool) -> None:
+    """Catch a private cloud's events and put them to work."""
+
+
+def main() -> None:
+    """The entry point of the ``catchment`` command."""
+    catchment(prog_name="catchment")
+
+
+if __name__ == "__main__":
+    main()

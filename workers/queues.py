@@ -1,0 +1,23 @@
+"""The queues and what goes where. A wrong route fails loudly: no queue is made that is not named here."""
+
+from __future__ import annotations
+
+from kombu import Exchange, Queue
+
+from tasks.conveyor.order import ORDER
+
+#: Queues beside those of the stages: catches, reads of inventory, effects, and housekeeping.
+OTHERS = ("catch", "read", "effects", "control")
+
+ROUTES = {
+    "catch.*": {"queue": "catch"},
+    "refresh.read": {"queue": "read"},
+    "effects.run": {"queue": "effects"},
+    "conveyor.*": {"queue": "control"},
+    **{f"{stage}.run": {"queue": stage} for stage in ORDER},
+}
+
+
+def queues() -> list[Queue]:
+    """All queues, each bound to the exchange of its own name."""
+    return [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in (*OTHERS, *ORDER)]

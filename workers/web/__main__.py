@@ -1,0 +1,85 @@
+"""``python -m workers.web``: serve the API and the pages of a site until told to stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from types import FrameType
+
+import click
+import uvicorn
+
+from tasks.ledger import migrate
+from tasks.model.errors import CatchmentError
+from tasks.site.load import site_root
+from workers import logs
+from workers.installation import load_settings, open_ledger
+from workers.web.app import create_app
+
+#: Requests at once, over which the server answers 503 instead of piling them up.
+CONCURRENCY = 256
+#: What is being answered when the server is told to stop has this long to end, in seconds.
+LAST_WORDS = 5
+
+
+class Server(uvicorn.Server):
+    """A server that says on standard output where it listens, as soon as it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            click.echo(f"Catchment's pages and API are at http://{host}:{self.config.port}/")
+
+
+@click.command()
+@click.option("--site", metavar="DIR", help="The site folder. Default: $CATCHMENT_SITE, else ./site.")
+def main(site: str | None) -> None:
+    """Serve the HTTP API and the pages. Host and port stand under [web] in catchment.toml."""
+    try:
+        root = site_root(site)
+        settings = load_settings(root)
+        logs.configure(settings)
+        ledger = open_ledger(settings, root)
+        # As the other processes do; on PostgreSQL that is for `catchment db upgrade`, and the probe tells.
+        if ledger.dialect == "sqlite":
+            migrate.upgrade(ledger)
+        app = create_app(ledger, settings, root)
+    except CatchmentError as mistake:
+        raise click.ClickException(str(mistake)) from mistake
+    config = uvicorn.Config(
+        app,
+        host=settings.web.host,
+        port=settings.web.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONCURRENCY,
+        timeout_graceful_shutdown=LAST_WORDS,
+        # Only a proxy that ends TLS has a word to say about where a request comes from.
+        proxy_headers=settings.web.secure_cookies,
+    )
+    try:
+        status = serve(Server(config))
+    finally:
+        ledger.close()
+    sys.exit(status)
+
+
+def serve(server: Server) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status: 0 after a clean end, 1 where it never began."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal again once it has stopped; with a handler of ours that is a clean end.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Builds the web application: the API, the pages, and what stands before both."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from tasks.ledger.session import Ledger
+from tasks.model import clock
+from tasks.site.settings import Settings
+from workers.web import api, assets, buttons, metrics, pages, signin
+from workers.web.envelope import Envelope
+from workers.web.faults import on_http, on_invalid
+from workers.web.gate import Gate
+from workers.web.key import load_key
+from workers.web.pace import Pace
+from workers.web.web import Web
+
+#: What a Host header may say while the server listens on loopback, beside the configured host itself.
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def create_app(
+    ledger: Ledger,
+    settings: Settings,
+    root: Path | None = None,
+    *,
+    key: bytes | None = None,
+    ring: Callable[[], None] = lambda: None,
+    now: Callable[[], datetime] = clock.now,
+    hosts: Iterable[str] | None = None,
+    pace: Pace | None = None,
+) -> FastAPI:
+    """The application for one installation; nothing of a browser's is kept in it.
+
+    ``key`` signs sessions; None reads ``web.key`` in the folder ``var`` of the site at ``root``, and makes
+    it on first use. ``ring`` is called after a retry was committed, so that workers need not wait for the
+    sweep. ``hosts`` are the names that a Host header may carry; None takes those of loopback while the
+    server listens there, and any name otherwise.
+
+    Raises :class:`tasks.model.errors.Permanent` for a key file that others can read.
+    """
+    web = Web(
+        ledger=ledger,
+        settings=settings,
+        key=load_key((root or Path()) / settings.var / "web.key") if key is None else key,
+        now=now,
+        ring=ring,
+        hosts=frozenset(name.lower() for name in hosts) if hosts is not None else default_hosts(settings.web.host),
+        pace=pace or Pace(),
+    )
+    app = FastAPI(
+        title="Catchment",
+        version=_release(),
+        description="What Catchment's ledger holds, and what an operator may set in motion.",
+        # The pages that FastAPI makes of the description load scripts from a CDN.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{api.PREFIX}/openapi.json",
+        exception_handlers={HTTPException: on_http, RequestValidationError: on_invalid},
+        middleware=[Middleware(Envelope, tls=web.tls), Middleware(Gate, web=web)],
+        redirect_slashes=False,
+    )
+    app.state.web = web
+    for router in (api.router, metrics.router, pages.router, buttons.router, signin.router, assets.routes()):
+        app.include_router(router)
+    return app
+
+
+def default_hosts(listening: str) -> frozenset[str] | None:
+    """The host names that are served by default: a loopback server answers to loopback names alone."""
+    try:
+        loopback = ipaddress.ip_address(listening).is_loopback
+    except ValueError:
+        loopback = listening == "localhost"
+    return LOOPBACK | {listening.lower()} if loopback else None
+
+
+def _release() -> str:
+    try:
+        return version("catchment")
+    except PackageNotFoundError:
+        return "unreleased"

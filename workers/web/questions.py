@@ -1,0 +1,85 @@
+"""The parameters of lists, typed and bounded, the same for the API and the pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+#: Rows of a list that are sent at once.
+ROWS = 100
+MOST_ROWS = 500
+#: The highest row id that the ledger can hold.
+MOST_ID = 2**63 - 1
+
+
+def _moment(value: datetime) -> datetime:
+    # Far ends of the calendar leave it when they are moved to UTC.
+    if not 1970 <= value.year <= 9000:
+        raise ValueError("a moment between the years 1970 and 9000 is wanted")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _blank(value: Any) -> Any:
+    # An empty field of a form is no filter.
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+#: Text without the one character that PostgreSQL cannot hold.
+Text = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
+Words = Annotated[Text | None, BeforeValidator(_blank)]
+Moment = Annotated[Annotated[datetime, AfterValidator(_moment)] | None, BeforeValidator(_blank)]
+RowId = Annotated[int, Path(ge=1, le=MOST_ID, description="The row id")]
+PathText = Annotated[str, Path(max_length=255, pattern=r"^[^\x00]*$")]
+
+
+class EventQuestion(BaseModel, extra="forbid"):
+    """Which events: all filters given must hold."""
+
+    provider: Words = Field(None, description="Name of the provider; `internal` for raised events.")
+    event_type: Words = Field(
+        None, alias="type", description="The canonical type, as rules name it; `*` and `?` stand for any text."
+    )
+    resource: Words = Field(None, description="The object, as `kind/id` or by its id.")
+    project: Words = Field(None, description="The project (tenant) that the event belongs to.")
+    state: Annotated[Literal["pending", "finished", "dead"] | None, BeforeValidator(_blank)] = Field(
+        None, description="Whether the event is on its way, through, or at the dead-letter desk."
+    )
+    stage: Words = Field(None, description="The stage that a pending event stands before, or at which a dead one died.")
+    since: Moment = Field(None, description="Happened at or after this moment; UTC where it names no zone.")
+    until: Moment = Field(None, description="Happened before this moment.")
+    after: Annotated[int | None, BeforeValidator(_blank)] = Field(
+        None, ge=1, le=MOST_ID, description="Go on after the event with this id: `next` of the answer has it."
+    )
+    order: Literal["newest", "oldest"] = Field("newest", description="Which end comes first.")
+    limit: int = Field(ROWS, ge=1, le=MOST_ROWS, description="Events in one answer, at the most.")
+
+
+class InventoryQuestion(BaseModel, extra="forbid"):
+    """Which inventory objects."""
+
+    provider: Words = None
+    kind: Words = None
+    project: Words = None
+    name: Words = Field(None, description="The object's name; `*` and `?` stand for any text and any letter.")
+    state: Annotated[Literal["known", "stub", "gone"] | None, BeforeValidator(_blank)] = None
+    # There is no next page, so that one answer must be able to hold a small cloud.
+    limit: int = Field(ROWS, ge=1, le=10_000)
+
+
+class EffectQuestion(BaseModel, extra="forbid"):
+    """Which effects."""
+
+    state: Annotated[Literal["asked", "done", "dead"] | None, BeforeValidator(_blank)] = None
+    event_id: int | None = Field(None, ge=1, le=MOST_ID)
+    limit: int = Field(ROWS, ge=1, le=MOST_ROWS)
+
+
+class IncidentQuestion(BaseModel, extra="forbid"):
+    """Which incidents."""
+
+    state: Annotated[Literal["open", "acknowledged", "closed"] | None, BeforeValidator(_blank)] = None
+    project: Words = None
+    limit: int = Field(ROWS, ge=1, le=MOST_ROWS)

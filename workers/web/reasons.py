@@ -1,0 +1,28 @@
+"""Why a provider is as it is, in sentences for the status page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tasks.ledger import health
+from tasks.ledger.health import ProviderHealth
+from workers.web.views import ago
+
+
+def reasons(provider: ProviderHealth, now: datetime) -> list[str]:
+    """What led to the word, and what else an operator would want to know."""
+    found = []
+    if provider.state == health.FAILING:
+        found.append(f"{ago(provider.failed_at, now)}: {provider.failure or 'the contact failed'}")
+    if provider.state == health.SILENT:
+        found.append("nobody has asked it lately: does the clock run, and a worker of the catch stage?")
+    if provider.state == health.NEVER:
+        found.append("no contact yet: the first comes within 20 s of the start of clock and workers")
+    if not provider.ready:
+        found.append("its inventory was never read, and until then its events wait before the switchboard")
+    elif provider.ready_note:
+        found.append(provider.ready_note)
+    if provider.listener and not provider.listener_alive:
+        found.append(f"its listener {provider.listener} is not heard of any more")
+    found += [f"monitor {name} cannot serve it: {why}" for name, why in sorted(provider.passed_over.items())]
+    return found
