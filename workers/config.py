@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from beat_schedule import BEAT_SCHEDULE
 from kombu.utils.url import parse_url
 
+from beat_schedule import BEAT_SCHEDULE
 from tasks.site.settings import Settings
 from workers.queues import ROUTES, queues
 

@@ -21,7 +21,8 @@ from tasks.conveyor import launch
 from tasks.conveyor.installation import Installation
 from tasks.ledger.providers import Provider
 from tasks.model import clock
-from tasks.model.errors import CatchmentError, ProviderDown
+from tasks.model.errors import CatchmentError
+from tasks.providers.choose import Choice
 from tasks.providers.contracts import Monitor, ProviderConfig
 from tasks.providers.table import kinds
 from workers import app as application
@@ -33,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 #: How often a listener says that it is there; the tick takes over after twice this silence.
 SIGN_SECONDS = 3.0
+#: How often a listener looks whether a provider that is polled has begun to push.
+RECHECK_SECONDS = 60.0
 #: The longest pause between two tries to connect.
 LONGEST_PAUSE = 30.0
 
@@ -46,6 +49,7 @@ class Listener:
         self._stopping = stopping
         self._monitor: Monitor | None = None
         self._signed = 0.0
+        self._left_to = ""
 
     def run(self) -> None:
         """Listen, and begin again after every failure: there is no last try (spec capture 9 B4)."""
@@ -62,7 +66,7 @@ class Listener:
                     error=str(error),
                     pause=round(pause, 1),
                 )
-            except Exception as error:  # noqa: BLE001 - a database or plugin fault must not end the listener
+            except Exception as error:
                 log.exception(
                     "listening failed; it begins again",
                     provider=self._provider.name,
@@ -106,6 +110,18 @@ class Listener:
             monitor.stop()
         return True
 
+    def _leave_to_tick(self, choice: Choice) -> None:
+        """The tick asks this provider; where ``auto`` chose so, a push monitor may still come to be available."""
+        if self._left_to != choice.monitor_class.name:
+            self._left_to = choice.monitor_class.name
+            log.info(
+                "the provider does not push; the tick asks it",
+                provider=self._provider.name,
+                monitor=self._left_to,
+                passed_over=dict(choice.passed_over),
+            )
+        self._stopping.wait(RECHECK_SECONDS)
+
     def _take(self, monitor: Monitor, ingest: Ingest, name: str, known: int) -> None:
         settings = self._installation.site.settings
         for batch in monitor.batches(wait=1.0, limit=settings.catch.batch):
@@ -140,7 +156,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stopping.set())
     installation = start_process()
     logs.configure(installation.site.settings)
-    wait_for_broker(installation.site.settings, application._root)  # noqa: SLF001 - the root that the application was built on
+    wait_for_broker(installation.site.settings, application._root)
     listeners = [Listener(installation, provider, stopping) for provider in installation.site.providers.values()]
     threads = [
         threading.Thread(target=listener.run, name=f"listen-{i}", daemon=True) for i, listener in enumerate(listeners)

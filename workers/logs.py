@@ -22,7 +22,11 @@ def configure(settings: Settings) -> None:
     rendering: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.log_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -41,5 +45,14 @@ def configure(settings: Settings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
     # Celery says of each task that it was received and that it succeeded: Flower shows that better.
-    for name in ("celery.worker.strategy", "celery.app.trace", "kombu", "amqp", "keystoneauth", "urllib3", "openstack"):
+    for name in (
+        "celery.worker.strategy",
+        "celery.app.trace",
+        "celery.beat",
+        "kombu",
+        "amqp",
+        "keystoneauth",
+        "urllib3",
+        "openstack",
+    ):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.conveyor.stage import stage_task
 from tasks.alert.handle import alert_handler
+from tasks.conveyor.stage import stage_task
 
 run = stage_task("alert", alert_handler)

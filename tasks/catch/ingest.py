@@ -219,7 +219,7 @@ class Ingest:
         rows = session.execute(
             text(
                 f"SELECT message_id FROM event WHERE provider_id = :p AND {among} UNION ALL SELECT message_id FROM sighting WHERE provider_id = :p AND {among}"
-            ),  # noqa: S608 - literals
+            ),
             {"p": self._provider_id, "ids": bulk.listed(session, ids)},
         )
         return {row.message_id for row in rows}
@@ -308,7 +308,7 @@ class Ingest:
         newest = session.execute(
             text(
                 f"SELECT w.k AS k, (SELECT max(e.occurred_at) FROM event e WHERE e.object_key = w.k) AS newest FROM ({wanted}) w"
-            ).columns(newest=Moment()),  # noqa: S608 - literals
+            ).columns(newest=Moment()),
             {"ids": bulk.listed(session, named)},
         )
         ahead = {row.k: row.newest for row in newest if row.newest is not None}

@@ -59,7 +59,7 @@ def advance(session: Session, stage: str, done: Sequence[tuple[Claimed, Outcome]
         session.execute(
             text(f"UPDATE event SET state = 'finished', finished_at = :now WHERE {bulk.among(session, 'id')}"),
             parameters,
-        )  # noqa: S608 - literals
+        )
         raised = [c for c, _ in done if c.event.namespace == POLICY_EVENT]
         if raised:
             count.add(counts_under(session, raised[0], now), finished=len(raised))
@@ -72,7 +72,7 @@ def advance(session: Session, stage: str, done: Sequence[tuple[Claimed, Outcome]
         session.execute(
             text(
                 f"UPDATE place SET stage = :stage, due_at = :now, attempts = 0 WHERE {bulk.among(session, 'event_id')}"
-            ),  # noqa: S608 - literals
+            ),
             {**parameters, "stage": following},
         )
     if any(claimed.attempts for claimed, _ in done):

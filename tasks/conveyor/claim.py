@@ -98,7 +98,7 @@ def due_lanes(session: Session, stage: str, lanes: Sequence[int], now: datetime)
     found = session.execute(
         text(
             f"SELECT w.lane FROM {wanted} AS w{'' if 'json_each' in wanted else '(lane)'} WHERE EXISTS (SELECT 1 FROM place p WHERE {where})"
-        ),  # noqa: S608 - literals
+        ),
         {"stage": stage, "lanes": bulk.listed(session, lanes), "now": _bound(session, now)},
     )
     return sorted(row.lane for row in found)

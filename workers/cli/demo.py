@@ -73,7 +73,7 @@ def demo(seconds: int, pace: float, keep: bool) -> None:
 
     The exit status is 1 if the balance does not add up, a process died or nothing happened.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     if not (SOURCE / "examples" / "cloud").is_dir():
         raise click.ClickException("the demo needs the source tree: run it in a checkout, with `make demo`")
     with _folder(keep) as folder:
@@ -120,7 +120,9 @@ def _run(console: Console, folder: Path, seconds: int, pace: float) -> int:
         processes.signal("cloud", signal.SIGUSR1)
         _quiesce(ledger)
     finally:
-        stubborn = processes.stop()
+        # The broker and the cloud go last: the others end in peace only while these answer.
+        stubborn = processes.stop(*(name for name in processes.running if name not in {"broker", "cloud"}))
+        stubborn += processes.stop()
     return summary(console, ledger, deaths, stubborn, folder / "logs")
 
 

@@ -150,9 +150,7 @@ def _point(context: click.Context, parameter: click.Parameter, value: str | None
     help="The site folder. Default: $CATCHMENT_SITE, else ./site.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
-)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def catchment(debug: bool) -> None:
     """Catch a private cloud's events and put them to work."""
 

@@ -54,6 +54,7 @@ def main(site: str | None) -> None:
         host=settings.web.host,
         port=settings.web.port,
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         limit_concurrency=CONCURRENCY,

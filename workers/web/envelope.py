@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +25,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+NO_LEDGER = (
+    "the ledger does not answer, or its tables are not those of this release (`catchment db upgrade`); "
+    "try again in a moment"
+)
 
 
 class Envelope:
@@ -55,15 +60,10 @@ class Envelope:
 
         try:
             await self._app(scope, receive, dressed)
-        except (OperationalError, InterfaceError, PoolTimeout):
-            log.exception("the ledger does not answer")
+        except (OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
+            log.exception("the ledger cannot be used")
             if not started:
-                answer = fault(
-                    scope,
-                    503,
-                    "the ledger does not answer; try again in a moment",
-                    headers={"Retry-After": "5"},
-                )
+                answer = fault(scope, 503, NO_LEDGER, headers={"Retry-After": "5"})
                 await answer(scope, receive, dressed)
         except Exception:  # the last stop before the server: logged with its trace, which nobody outside sees
             log.exception("%s %r failed", scope["method"], scope["path"])
