@@ -45,9 +45,26 @@ def server_command(settings: Settings, root: Path) -> list[str]:
     data.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return [
-        executable(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(data),
-        "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning",
-    ]  # fmt: skip
+        executable(),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(path),
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        str(data),
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--maxmemory-policy",
+        "noeviction",
+        "--daemonize",
+        "no",
+        "--loglevel",
+        "warning",
+    ]
 
 
 def executable() -> str:

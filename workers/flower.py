@@ -38,9 +38,18 @@ def main() -> int:
     password = password_file(settings, root).read_text().strip()
     environment = os.environ | {"FLOWER_BASIC_AUTH": f"{flower.user}:{password}"}
     command = [
-        sys.executable, "-m", "celery", "-A", "workers.app", "flower",
-        f"--address={flower.host}", f"--port={flower.port}", f"--max_tasks={MAX_TASKS}", "--enable_events", "--logging=warning",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "workers.app",
+        "flower",
+        f"--address={flower.host}",
+        f"--port={flower.port}",
+        f"--max_tasks={MAX_TASKS}",
+        "--enable_events",
+        "--logging=warning",
+    ]
     print(
         f"flower on http://{flower.host}:{flower.port} as {flower.user}, password in {password_file(settings, root)}",
         flush=True,

@@ -87,14 +87,8 @@ class Listener:
         known = enrol(self._installation, self._provider, kind)
         monitor, choice, cursor = start(self._installation, self._provider, kind, known)
         if not choice.monitor_class.push:
-            if any(m.push for m in kind.monitors) and choice.passed_over:
-                raise ProviderDown(f"no push monitor of {self._provider.name} is available: {dict(choice.passed_over)}")
-            log.info(
-                "the provider does not push; the tick asks it",
-                provider=self._provider.name,
-                monitor=choice.monitor_class.name,
-            )
-            return False
+            self._leave_to_tick(choice)
+            return getattr(self._provider.options, "monitor", "auto") == "auto"
         self._monitor = monitor
         ingest = ingest_for(self._installation, self._provider, kind, known)
         try:

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from tasks.catch.reading import Caught, unwrap
+from tasks.catch.twins import SortedOut, pair_twins
 from tasks.conveyor.order import ORDER
 from tasks.ledger import bulk
-from tasks.ledger.base import Moment, dump_json
+from tasks.ledger.base import Moment
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Notification, Place, Sighting
 from tasks.ledger.providers import Cursor, Provider
 from tasks.ledger.session import CATCH_LOCK, Ledger, lock
 from tasks.ledger.tally import Count
 from tasks.model import clock
-from tasks.model.errors import BadPayload, LeaseLost
-from tasks.model.event import Identity, Message, ObjectRef, lane_of, object_key
+from tasks.model.errors import LeaseLost
+from tasks.model.event import Identity, ObjectRef, lane_of, object_key
 from tasks.model.event import Notification as Raw
 from tasks.providers.contracts import Converter
 from tasks.site.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-#: Two payload kinds of one fact are sent one right after the other; further apart they are two facts.
-TWIN_WINDOW = timedelta(seconds=5)
-
-
-@dataclass(slots=True)
-class Caught:
-    """One message of a batch, ready to be stored; ``error`` is set where it goes to quarantine at once."""
-
-    identity: Identity
-    form: str
-    content: str
-    road: str
-    error: str | None = None
 
 
 @dataclass(slots=True)
@@ -52,96 +39,6 @@ class Stored:
     duplicate: int = 0
     rejected: int = 0
     lanes: set[int] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class SortedOut:
-    """A batch told apart: what is new, and what is a second sighting of a stored or of a new event."""
-
-    fresh: list[Caught] = field(default_factory=list)
-    of_stored: list[tuple[Caught, int]] = field(default_factory=list)
-    of_fresh: list[tuple[Caught, Caught]] = field(default_factory=list)
-
-
-def pair_twins(candidates: Sequence[Caught], stored: dict[str, list[tuple[int, str, datetime]]]) -> SortedOut:
-    """Pair the two payload kinds of one fact, each at most once (spec capture 2.3).
-
-    ``stored`` has, by twin, the events that are still without their other half.
-    """
-    result = SortedOut()
-    waiting: dict[str, list[Caught]] = {}
-    for item in candidates:
-        twin = item.identity.twin
-        if twin is None:
-            result.fresh.append(item)
-            continue
-        other = next((p for p in stored.get(twin, []) if _same_fact(p[1], p[2], item.identity)), None)
-        here = next(
-            (w for w in waiting.get(twin, []) if _same_fact(w.identity.variant, w.identity.occurred_at, item.identity)),
-            None,
-        )
-        if other is not None:
-            stored[twin].remove(other)
-            result.of_stored.append((item, other[0]))
-        elif here is not None:
-            waiting[twin].remove(here)
-            result.of_fresh.append((item, here))
-        else:
-            waiting.setdefault(twin, []).append(item)
-            result.fresh.append(item)
-    return result
-
-
-def unwrap(
-    converter: Converter, notifications: Sequence[Raw], ignore: frozenset[str], body_limit: int
-) -> tuple[list[Caught], int]:
-    """Read a batch before the transaction begins; returns it with the number of rejected messages.
-
-    Rejected is what the operator told the provider to ignore. What cannot be read is kept, cut to
-    ``body_limit`` bytes, for the dead-letter desk: it counts as stored.
-    """
-    caught: list[Caught] = []
-    rejected = 0
-    for raw in notifications:
-        if isinstance(raw.body, bytes | str) and len(raw.body) > body_limit:
-            caught.append(
-                _quarantined(
-                    raw,
-                    f"the notification has {len(raw.body)} bytes, more than catch.body_limit_bytes ({body_limit}) in catchment.toml",
-                    body_limit,
-                )
-            )
-            continue
-        try:
-            messages = converter.unwrap(raw.body)
-        except BadPayload as error:
-            caught.append(_quarantined(raw, str(error), body_limit))
-            continue
-        for message in messages:
-            identity = converter.identify(message)
-            if identity.event_type in ignore or identity.raw_event_type in ignore:
-                rejected += 1
-            else:
-                caught.append(_caught(identity, message, raw.road))
-    return caught, rejected
-
-
-def _caught(identity: Identity, message: Message, road: str) -> Caught:
-    return Caught(identity, message.form, dump_json(message.content), road)
-
-
-def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
-    body = (
-        raw.body
-        if isinstance(raw.body, bytes)
-        else raw.body.encode("utf-8", "replace")
-        if isinstance(raw.body, str)
-        else dump_json(raw.body).encode()
-    )
-    digest = hashlib.sha256(body).hexdigest()
-    kept = body[:body_limit].decode("utf-8", "replace").replace("\x00", "�")
-    identity = Identity(f"sha256:{digest}", "unreadable", "unreadable", clock.now())
-    return Caught(identity, "unreadable", dump_json({"body": kept}), raw.road, error)
 
 
 class Ingest:
@@ -218,7 +115,8 @@ class Ingest:
         among = bulk.among(session, "message_id")
         rows = session.execute(
             text(
-                f"SELECT message_id FROM event WHERE provider_id = :p AND {among} UNION ALL SELECT message_id FROM sighting WHERE provider_id = :p AND {among}"
+                f"SELECT message_id FROM event WHERE provider_id = :p AND {among} "
+                f"UNION ALL SELECT message_id FROM sighting WHERE provider_id = :p AND {among}"
             ),
             {"p": self._provider_id, "ids": bulk.listed(session, ids)},
         )
@@ -230,7 +128,8 @@ class Ingest:
             return {}
         rows = session.execute(
             text(
-                f"SELECT e.twin, e.id, e.variant, e.occurred_at FROM event e WHERE {bulk.among(session, 'e.twin')} AND e.provider_id = :p "  # noqa: S608 - literals
+                f"SELECT e.twin, e.id, e.variant, e.occurred_at FROM event e WHERE {bulk.among(session, 'e.twin')} "
+                "AND e.provider_id = :p "
                 "AND NOT EXISTS (SELECT 1 FROM sighting s WHERE s.event_id = e.id) ORDER BY e.occurred_at"
             ).columns(occurred_at=Moment()),
             {"ids": bulk.listed(session, twins), "p": self._provider_id},
@@ -243,10 +142,16 @@ class Ingest:
     def _note_sightings(self, session: Session, sorted_out: SortedOut, ids: Mapping[str, int], now: datetime) -> None:
         pairs = sorted_out.of_stored + [(item, ids[first.identity.message_id]) for item, first in sorted_out.of_fresh]
         rows = [
-            {"provider_id": self._provider_id, "message_id": item.identity.message_id, "event_id": event_id,
-             "raw_event_type": item.identity.raw_event_type, "road": item.road, "seen_at": now}
+            {
+                "provider_id": self._provider_id,
+                "message_id": item.identity.message_id,
+                "event_id": event_id,
+                "raw_event_type": item.identity.raw_event_type,
+                "road": item.road,
+                "seen_at": now,
+            }
             for item, event_id in pairs
-        ]  # fmt: skip
+        ]
         bulk.insert(session, Sighting, rows, conflict="DO NOTHING")
 
     def _insert(self, session: Session, fresh: Sequence[Caught], now: datetime) -> tuple[dict[str, int], set[int]]:
@@ -268,10 +173,18 @@ class Ingest:
             ],
         )
         places = [
-            {"event_id": ids[c.identity.message_id], "stage": ORDER[0], "lane": lane_of(keys[c.identity.message_id], lanes),
-             "occurred_at": c.identity.occurred_at, "due_at": now, "object_key": keys[c.identity.message_id], "attempts": 0}
-            for c in fresh if c.error is None
-        ]  # fmt: skip
+            {
+                "event_id": ids[c.identity.message_id],
+                "stage": ORDER[0],
+                "lane": lane_of(keys[c.identity.message_id], lanes),
+                "occurred_at": c.identity.occurred_at,
+                "due_at": now,
+                "object_key": keys[c.identity.message_id],
+                "attempts": 0,
+            }
+            for c in fresh
+            if c.error is None
+        ]
         bulk.insert(session, Place, places)
         letters = [
             {
@@ -290,10 +203,20 @@ class Ingest:
     def _event_row(self, c: Caught, key: str, late: bool, now: datetime) -> dict[str, Any]:
         who = c.identity
         return {
-            "provider_id": self._provider_id, "message_id": who.message_id, "state": DEAD if c.error else PENDING, "object_key": key,
-            "occurred_at": who.occurred_at, "caught_at": now, "late": late, "twin": who.twin, "variant": who.variant or None,
-            "event_type": who.event_type, "raw_event_type": who.raw_event_type, "resource_kind": who.resource_kind, "resource_id": who.resource_id,
-        }  # fmt: skip
+            "provider_id": self._provider_id,
+            "message_id": who.message_id,
+            "state": DEAD if c.error else PENDING,
+            "object_key": key,
+            "occurred_at": who.occurred_at,
+            "caught_at": now,
+            "late": late,
+            "twin": who.twin,
+            "variant": who.variant or None,
+            "event_type": who.event_type,
+            "raw_event_type": who.raw_event_type,
+            "resource_kind": who.resource_kind,
+            "resource_id": who.resource_id,
+        }
 
     def _late(self, session: Session, fresh: Sequence[Caught], keys: Mapping[str, str]) -> set[str]:
         """Messages whose object has gone past a later occurrence already: handled on arrival, marked late."""
@@ -307,7 +230,8 @@ class Ingest:
         )
         newest = session.execute(
             text(
-                f"SELECT w.k AS k, (SELECT max(e.occurred_at) FROM event e WHERE e.object_key = w.k) AS newest FROM ({wanted}) w"
+                f"SELECT w.k AS k, (SELECT max(e.occurred_at) FROM event e WHERE e.object_key = w.k) AS newest "
+                f"FROM ({wanted}) w"
             ).columns(newest=Moment()),
             {"ids": bulk.listed(session, named)},
         )
@@ -371,7 +295,3 @@ def _ref(identity: Identity) -> ObjectRef | None:
         if identity.resource_kind and identity.resource_id
         else None
     )
-
-
-def _same_fact(variant: str, moment: datetime, other: Identity) -> bool:
-    return variant != other.variant and abs(moment - other.occurred_at) <= TWIN_WINDOW

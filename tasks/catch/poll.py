@@ -90,7 +90,7 @@ def start(
     """Choose the provider's monitor, note the choice, and read where it goes on."""
     choice = choose(kind, provider)
     with installation.ledger.transaction() as session:
-        passed = {name: reason for name, reason in choice.passed_over}
+        passed = dict(choice.passed_over)
         session.execute(
             update(Provider).where(Provider.id == known).values(monitor=choice.monitor_class.name, passed_over=passed)
         )

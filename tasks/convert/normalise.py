@@ -20,7 +20,7 @@ def normaliser(converters: Mapping[str, Converter]) -> Handler:
     provider that the site no longer has: both go to the dead-letter desk with that reason.
     """
 
-    def handle(event: Event, view: View) -> Outcome:  # noqa: ARG001 - a handler's signature; facts need no view
+    def handle(event: Event, view: View) -> Outcome:
         converter = converters.get(event.provider)
         if converter is None:
             raise Permanent(

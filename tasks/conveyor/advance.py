@@ -55,7 +55,7 @@ def advance(session: Session, stage: str, done: Sequence[tuple[Claimed, Outcome]
         "now": Moment().process_bind_param(now, session.get_bind().dialect),
     }
     if following is None:
-        session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})  # noqa: S608 - literals
+        session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})
         session.execute(
             text(f"UPDATE event SET state = 'finished', finished_at = :now WHERE {bulk.among(session, 'id')}"),
             parameters,
@@ -76,7 +76,7 @@ def advance(session: Session, stage: str, done: Sequence[tuple[Claimed, Outcome]
             {**parameters, "stage": following},
         )
     if any(claimed.attempts for claimed, _ in done):
-        session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})  # noqa: S608 - literals
+        session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})
 
 
 def put_back(
@@ -126,8 +126,8 @@ def bury(
         return
     bulk.insert(session, DeadLetter, letters)
     ids = {"ids": bulk.listed(session, [letter["event_id"] for letter in letters])}
-    session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), ids)  # noqa: S608 - literals
-    session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), ids)  # noqa: S608 - literals
+    session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), ids)
+    session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), ids)
     bulk.update(
         session,
         Event,

@@ -31,9 +31,22 @@ class Claimed:
 
 
 _FACTS = (
-    "message_id", "event_type", "raw_event_type", "occurred_at", "resource_kind", "resource_id", "parents", "tenant_id",
-    "actor", "host", "phase", "group", "level", "request_id", "chain_id",
-)  # fmt: skip
+    "message_id",
+    "event_type",
+    "raw_event_type",
+    "occurred_at",
+    "resource_kind",
+    "resource_id",
+    "parents",
+    "tenant_id",
+    "actor",
+    "host",
+    "phase",
+    "group",
+    "level",
+    "request_id",
+    "chain_id",
+)
 
 
 def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
@@ -67,7 +80,7 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
           {"AND pr.ready_at IS NOT NULL" if stage == NEEDS_INVENTORY else ""}
           AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)
         ORDER BY p.occurred_at, p.event_id LIMIT :limit
-    """  # noqa: S608 - the interpolated parts are literals of this module
+    """
     columns = {c: EventRow.__table__.c[c].type for c in _FACTS}
     statement = text(sql).columns(id=Id, provider_id=Id, p_plan=Place.__table__.c.plan.type, **columns)
     parameters = {
@@ -84,7 +97,8 @@ def due_lanes(session: Session, stage: str, lanes: Sequence[int], now: datetime)
     if not lanes:
         return []
     ready = (
-        "AND EXISTS (SELECT 1 FROM event e JOIN provider pr ON pr.id = e.provider_id WHERE e.id = p.event_id AND pr.ready_at IS NOT NULL)"
+        "AND EXISTS (SELECT 1 FROM event e JOIN provider pr ON pr.id = e.provider_id "
+        "WHERE e.id = p.event_id AND pr.ready_at IS NOT NULL)"
         if stage == NEEDS_INVENTORY
         else ""
     )
@@ -97,7 +111,8 @@ def due_lanes(session: Session, stage: str, lanes: Sequence[int], now: datetime)
     )
     found = session.execute(
         text(
-            f"SELECT w.lane FROM {wanted} AS w{'' if 'json_each' in wanted else '(lane)'} WHERE EXISTS (SELECT 1 FROM place p WHERE {where})"
+            f"SELECT w.lane FROM {wanted} AS w{'' if 'json_each' in wanted else '(lane)'} "
+            f"WHERE EXISTS (SELECT 1 FROM place p WHERE {where})"
         ),
         {"stage": stage, "lanes": bulk.listed(session, lanes), "now": _bound(session, now)},
     )
@@ -110,11 +125,22 @@ def _bound(session: Session, moment: datetime) -> Any:
 
 def _claimed(row: Any) -> Claimed:
     facts = Normalised(
-        event_type=row.event_type, raw_event_type=row.raw_event_type, message_id=row.message_id, occurred_at=row.occurred_at,
-        resource_kind=row.resource_kind, resource_id=row.resource_id, parents=row.parents or {}, tenant_id=row.tenant_id,
-        actor=row.actor, host=row.host, phase=row.phase, group=row.group, level=row.level,
-        request_id=row.request_id, chain_id=row.chain_id,
-    )  # fmt: skip
+        event_type=row.event_type,
+        raw_event_type=row.raw_event_type,
+        message_id=row.message_id,
+        occurred_at=row.occurred_at,
+        resource_kind=row.resource_kind,
+        resource_id=row.resource_id,
+        parents=row.parents or {},
+        tenant_id=row.tenant_id,
+        actor=row.actor,
+        host=row.host,
+        phase=row.phase,
+        group=row.group,
+        level=row.level,
+        request_id=row.request_id,
+        chain_id=row.chain_id,
+    )
     raised = bool(row.raised)
     event = Event(
         id=row.id,

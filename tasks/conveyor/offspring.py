@@ -61,7 +61,17 @@ def raise_events(session: Session, raised: Sequence[Raised], site: Site, now: da
             )
         else:
             lane = lane_of(row.object_key, lanes)
-            places.append({"event_id": row.id, "stage": ENTRY_OF_RAISED, "lane": lane, "occurred_at": row.occurred_at, "due_at": now, "object_key": row.object_key, "attempts": 0})  # fmt: skip
+            places.append(
+                {
+                    "event_id": row.id,
+                    "stage": ENTRY_OF_RAISED,
+                    "lane": lane,
+                    "occurred_at": row.occurred_at,
+                    "due_at": now,
+                    "object_key": row.object_key,
+                    "attempts": 0,
+                }
+            )
     bulk.insert(session, Place, places)
     bulk.insert(session, DeadLetter, letters)
     count.add(
@@ -79,8 +89,9 @@ def _message_id(raised: Raised) -> str:
 
 def _too_deep(site: Site) -> str:
     return (
-        f"raised by an event that was raised by an event, more than {site.settings.conveyor.depth} deep: a rule sets off its own cause. "
-        "See `catchment why` for the line, and mend the rule; a deeper line is allowed by conveyor.depth in catchment.toml"
+        f"raised by an event that was raised by an event, more than {site.settings.conveyor.depth} deep: "
+        "a rule sets off its own cause. `catchment why` shows the line: mend the rule there. "
+        "A deeper line is allowed by conveyor.depth in catchment.toml"
     )
 
 
@@ -145,12 +156,21 @@ def open_incidents(session: Session, firings: Sequence[tuple[Claimed, Firing]], 
             notified.add(key)
     rows = [
         {
-            "open_key": key, "alert": firing.alert, "provider_id": claimed.provider_id, "kind": firing.target.kind,
-            "ref": firing.target.id, "severity": firing.severity, "state": OPEN, "summary": firing.summary,
-            "event_id": claimed.event.id, "opened_at": now, "last_at": now, "count": number,
+            "open_key": key,
+            "alert": firing.alert,
+            "provider_id": claimed.provider_id,
+            "kind": firing.target.kind,
+            "ref": firing.target.id,
+            "severity": firing.severity,
+            "state": OPEN,
+            "summary": firing.summary,
+            "event_id": claimed.event.id,
+            "opened_at": now,
+            "last_at": now,
+            "count": number,
         }
         for key, (claimed, firing, number) in sorted(merged.items())
-    ]  # fmt: skip
+    ]
     bulk.insert(
         session,
         Incident,

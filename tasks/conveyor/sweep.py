@@ -58,7 +58,10 @@ def find(session: Session, settings: Settings, now: datetime) -> Stalled:
 def lose_patience(session: Session, settings: Settings, now: datetime) -> list[str]:
     """Let events of a new provider through whose first full refresh does not come; returns their names."""
     since = now - timedelta(seconds=settings.refresh.patience_seconds)
-    note = f"its first full refresh was not through after {settings.refresh.patience_seconds:.0f} s; events are judged on stubs until it is"
+    note = (
+        f"its first full refresh was not through after {settings.refresh.patience_seconds:.0f} s; "
+        "events are judged on stubs until it is"
+    )
     rows = session.execute(
         update(Provider)
         .where(Provider.ready_at.is_(None), Provider.added_at <= since)

@@ -128,9 +128,7 @@ def _work(
             continue
         item.event.payload = LazyPayload(contents, item.event.id)
         try:
-            if refusal is not None:
-                raise refusal
-            outcome = handler(item.event, view)
+            outcome = _refuse(refusal) if refusal is not None else handler(item.event, view)
         except Exception as error:  # noqa: BLE001 - whatever one event does to a rule must not touch its neighbours
             failures.append(Failure(item, error))
             held.add(item.object_key)
@@ -146,6 +144,10 @@ def _work(
             view.note(item.event.provider, firing)
         done.append((item, outcome))
     return done, failures
+
+
+def _refuse(refusal: Exception) -> Outcome:
+    raise refusal
 
 
 def _write(

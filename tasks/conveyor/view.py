@@ -33,7 +33,7 @@ class Contents:
         if self._loaded is None:
             ids = set(self._source.values())
             rows = self._session.execute(
-                text(f"SELECT event_id, form, content FROM notification WHERE {bulk.among(self._session, 'event_id')}"),  # noqa: S608 - literals
+                text(f"SELECT event_id, form, content FROM notification WHERE {bulk.among(self._session, 'event_id')}"),
                 {"ids": bulk.listed(self._session, ids)},
             )
             self._loaded = {row.event_id: {"form": row.form, "content": json.loads(row.content)} for row in rows}

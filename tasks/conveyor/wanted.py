@@ -48,9 +48,13 @@ def want(session: Session, wishes: Sequence[Wish], now: datetime, settle: float)
         }
         for (p, ref), events in sorted(counts.items(), key=lambda item: item[0])
     ]
-    conflict = """(provider_id, kind, ref) DO UPDATE SET wanted = refresh_target.wanted + excluded.wanted, event_id = excluded.event_id,
-        due_at = CASE WHEN refresh_target.state = 'wanted' THEN refresh_target.due_at ELSE excluded.due_at END,
-        attempts = CASE WHEN refresh_target.state = 'wanted' THEN refresh_target.attempts ELSE 0 END, state = 'wanted'"""
+    waits = "refresh_target.state = 'wanted'"
+    conflict = f"""(provider_id, kind, ref) DO UPDATE SET
+        wanted = refresh_target.wanted + excluded.wanted,
+        event_id = excluded.event_id,
+        due_at = CASE WHEN {waits} THEN refresh_target.due_at ELSE excluded.due_at END,
+        attempts = CASE WHEN {waits} THEN refresh_target.attempts ELSE 0 END,
+        state = 'wanted'"""
     written = bulk.insert(
         session,
         RefreshTarget,

@@ -66,10 +66,22 @@ def _object(row: InventoryObject) -> dict[str, Any]:
 
 def _event(row: Event, provider: str) -> dict[str, Any]:
     return {
-        "id": row.id, "provider": provider, "event_type": row.event_type, "raw_event_type": row.raw_event_type, "message_id": row.message_id,
-        "occurred_at": rfc3339(row.occurred_at), "resource_kind": row.resource_kind, "resource_id": row.resource_id, "parents": row.parents or {},
-        "tenant_id": row.tenant_id, "actor": row.actor, "host": row.host, "group": row.group, "level": row.level, "cause": row.parent_id,
-    }  # fmt: skip
+        "id": row.id,
+        "provider": provider,
+        "event_type": row.event_type,
+        "raw_event_type": row.raw_event_type,
+        "message_id": row.message_id,
+        "occurred_at": rfc3339(row.occurred_at),
+        "resource_kind": row.resource_kind,
+        "resource_id": row.resource_id,
+        "parents": row.parents or {},
+        "tenant_id": row.tenant_id,
+        "actor": row.actor,
+        "host": row.host,
+        "group": row.group,
+        "level": row.level,
+        "cause": row.parent_id,
+    }
 
 
 def renew(session: Session, effect_id: int, worker: str, attempt: int, now: datetime, seconds: float) -> bool:

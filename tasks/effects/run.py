@@ -73,9 +73,7 @@ def _attempt(
     try:
         action = actions.get(taken.action)
         if action is None:
-            raise Permanent(
-                f"no action is called {taken.action}: install the package that brings it, then `catchment retry`"
-            )
+            return Verdict("dead", f"no action is called {taken.action}: install its package, then `catchment retry`")
         params = action.params.model_validate(taken.params)
         context = EffectContext(taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root)
         done = action.run(params, context)
@@ -83,7 +81,7 @@ def _attempt(
     except ValidationError as error:
         return Verdict(
             "dead",
-            f"the parameters do not fit the action {taken.action}: {error.error_count()} mistakes; run `catchment check`",
+            f"the parameters do not fit the action {taken.action} ({error.error_count()} mistakes): run catchment check",
         )
     except Exception as error:  # noqa: BLE001 - whatever an action raises is one failed try of one effect
         detail = getattr(error, "detail", None)

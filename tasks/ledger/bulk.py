@@ -95,7 +95,8 @@ def _insert(
 def _update(dialect: str, table: Table, key: str, columns: tuple[str, ...]) -> TextClause:
     settings = ", ".join(f'"{c}" = x."{c}"' for c in columns if c != key)
     return text(
-        f'UPDATE "{table.name}" SET {settings} FROM ({_rows(dialect, table, columns)}) AS x WHERE "{table.name}"."{key}" = x."{key}"'
+        f'UPDATE "{table.name}" SET {settings} FROM ({_rows(dialect, table, columns)}) AS x '
+        f'WHERE "{table.name}"."{key}" = x."{key}"'
     ).bindparams(bindparam("rows"))
 
 

@@ -77,7 +77,8 @@ def _psycopg(url: str) -> str:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in {"postgresql", "sqlite"}:
         raise Permanent(
-            f"the ledger cannot live in {parsed.get_backend_name()}: give a postgresql:// or sqlite:/// URL as `database` in catchment.toml"
+            f"the ledger cannot live in {parsed.get_backend_name()}: "
+            "give a postgresql:// or sqlite:/// URL as `database` in catchment.toml"
         )
     return parsed.render_as_string(hide_password=False)
 

@@ -82,11 +82,17 @@ def settle(session: Session, taken: Taken, owner: str, now: datetime, settings: 
         update(RefreshTarget)
         .where(RefreshTarget.id == taken.id, RefreshTarget.lease_owner == owner)
         .values(
-            read=taken.generation, read_at=now, attempts=0, error=None, lease_owner=None, lease_until=None,
-            state=case((again, "wanted"), else_="read"), due_at=now + timedelta(seconds=settings.settle_seconds),
+            read=taken.generation,
+            read_at=now,
+            attempts=0,
+            error=None,
+            lease_owner=None,
+            lease_until=None,
+            state=case((again, "wanted"), else_="read"),
+            due_at=now + timedelta(seconds=settings.settle_seconds),
         )
         .returning(RefreshTarget.id)
-    )  # fmt: skip
+    )
     return rows.one_or_none() is not None
 
 
@@ -100,7 +106,11 @@ def put_off(
         update(RefreshTarget)
         .where(RefreshTarget.id == taken.id, RefreshTarget.lease_owner == owner)
         .values(
-            attempts=tries, error=f"{type(error).__name__}: {error}"[:1000], lease_owner=None, lease_until=None,
-            state="dead" if tries >= settings.attempts and taken.ref.kind != "*" else "wanted", due_at=now + timedelta(seconds=min(pause, settings.backoff_limit_seconds)),
+            attempts=tries,
+            error=f"{type(error).__name__}: {error}"[:1000],
+            lease_owner=None,
+            lease_until=None,
+            state="dead" if tries >= settings.attempts and taken.ref.kind != "*" else "wanted",
+            due_at=now + timedelta(seconds=min(pause, settings.backoff_limit_seconds)),
         )
-    )  # fmt: skip
+    )

@@ -111,7 +111,8 @@ def _run(console: Console, folder: Path, seconds: int, pace: float) -> int:
         _start(console, processes, site, pace)
         console.print(f"status page  http://127.0.0.1:{settings.web.port}/   token {token}")
         console.print(
-            f"flower       http://127.0.0.1:{settings.flower.port}/   user {settings.flower.user}, password {_flower_password(site, settings.var)}"
+            f"flower       http://127.0.0.1:{settings.flower.port}/   "
+            f"user {settings.flower.user}, password {_flower_password(site, settings.var)}"
         )
         console.print(
             "[dim]the first events come when the cloud's inventory has been read[/]\n" if console.is_terminal else ""

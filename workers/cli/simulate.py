@@ -106,6 +106,10 @@ def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
+def _short(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, default=str)[:300]
+
+
 def _tree(event: Simulated) -> Tree:
     facts = event.facts
     about = f"{facts.resource_kind or '-'}/{facts.resource_id or '-'}"
@@ -119,12 +123,12 @@ def _tree(event: Simulated) -> Tree:
             continue
         branch = tree.add(Text(stage, style="cyan"))
         for finding in event.findings[stage]:
-            detail = json.dumps(finding.detail, ensure_ascii=False, default=str) if finding.detail else ""
+            detail = _short(finding.detail) if finding.detail else ""
             branch.add(Text(f"{finding.kind} {finding.name}: {finding.verdict} {detail}"[:400]))
     for ask in event.asks:
         tree.add(
             Text(
-                f"would do: {ask.action} {json.dumps(ask.params, ensure_ascii=False, default=str)[:300]}  (by {ask.rule})",
+                f"would do: {ask.action} {_short(ask.params)}  (by {ask.rule})",
                 style="magenta",
             )
         )

@@ -60,8 +60,9 @@ class Envelope:
 
         try:
             await self._app(scope, receive, dressed)
-        except (OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
-            log.exception("the ledger cannot be used")
+        except (OperationalError, InterfaceError, ProgrammingError, PoolTimeout) as refused:
+            # The driver's own words: SQLAlchemy's repeat the statement with its parameters.
+            log.error("the ledger cannot be used: %s", getattr(refused, "orig", refused))  # noqa: TRY400 - as above
             if not started:
                 answer = fault(scope, 503, NO_LEDGER, headers={"Retry-After": "5"})
                 await answer(scope, receive, dressed)

@@ -1,39 +1,50 @@
 """OpenStack's notification bus through kombu: a durable queue of our own, acknowledged after the commit.
 
-What the bus loses, it loses before us: our queue outlives our absence, nothing is acknowledged before the
-ledger has it, and a connection that dies is told to the caller, who begins again (spec capture 1.4, 9 B).
+Our queue outlives our absence, nothing leaves it before the ledger has it, and a connection that dies is
+told to the caller, who begins again (spec capture 1.4; 9 A9 to A12, B1, B2, B4, B12). Bodies are handed
+over as they came: what cannot be read is the ledger's business, not a reason to stop (B5).
 """
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
-from urllib.parse import urldefrag, urlsplit
 
 import structlog
-from amqp.exceptions import AccessRefused, AMQPError, NotFound, PreconditionFailed
-from kombu import Connection, Exchange, Queue
-from kombu.exceptions import KombuError
+from amqp.exceptions import AccessRefused
+from kombu import Connection
 
 from tasks.model.errors import CatchmentError, ProviderDown, SignedOut
 from tasks.model.event import Notification
 from tasks.providers.contracts import Availability, Batch, ProviderConfig
-from tasks.providers.openstack.options import Amqp
+from tasks.providers.openstack.bus_intake import Intake
+from tasks.providers.openstack.bus_layout import BusLayout
+from tasks.providers.openstack.bus_options import Amqp, Broker
+from tasks.providers.openstack.bus_refusals import reason, refusal
+from tasks.providers.openstack.bus_wire import BROKEN, GOODBYE_SECONDS, Wire
 
 log = structlog.get_logger(__name__)
 
 #: A pause this long in the stream ends a batch: the first event of a quiet hour must not wait for company.
 LULL_SECONDS = 0.01
-
-_BROKEN = (AMQPError, KombuError, OSError)
+#: After this time a batch waits for nothing more; it is filled only with what is there already.
+FILL_SECONDS = 0.025
+BACKLOG_SECONDS = 0.001
+#: So many bytes fill a batch as well: a thousand large messages must not be in memory at once.
+FILL_BYTES = 8 * 1024 * 1024
+#: How often a waiting monitor looks whether it is to stop.
+GLANCE_SECONDS = 0.2
 
 
 class AmqpMonitor:
-    """Consumes notifications from RabbitMQ."""
+    """Consumes notifications from RabbitMQ.
+
+    One thread starts it and reads; ``stop`` may come from any thread. Several monitors, on one host or
+    on many, may share a queue: each message goes to one of them.
+    """
 
     name: ClassVar[str] = "amqp"
     priority: ClassVar[int] = 3
@@ -41,241 +52,216 @@ class AmqpMonitor:
 
     def __init__(self, provider: ProviderConfig) -> None:
         self._provider = provider
-        self._amqp: Amqp | None = provider.options.amqp
-        self._connection: Connection | None = None
-        self._channel: Any = None
-        self._arrived: list[Any] = []
-        self._stopped = threading.Event()
-        self._beat_at = 0.0
+        self._options: Amqp | None = provider.options.amqp
+        self._wire: Wire | None = None
+        self._intake: Intake | None = None
+        self._roads: dict[tuple[str, str], str] = {}
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._talker: int | None = None
 
     @classmethod
     def available(cls, provider: ProviderConfig) -> Availability:
         """Open and close a connection to the first broker that takes one."""
-        if provider.options.amqp is None:
-            return Availability(False, "the provider has no amqp: section in providers.yaml")
-        monitor = cls(provider)
         try:
-            monitor._connect()
+            monitor = cls(provider)
+            if monitor._options is None:
+                return Availability(False, "the provider has no amqp: section in providers.yaml")
+            wire, _ = monitor._connect(monitor._options)
+            wire.close()
         except CatchmentError as error:
             return Availability(False, str(error))
-        finally:
-            monitor.stop()
+        except Exception as error:  # noqa: BLE001 - the contract: it never raises
+            return Availability(False, f"asking the broker failed: {type(error).__name__}: {error}")
         return Availability(True)
 
     def start(self, cursor: dict[str, Any] | None) -> None:
-        """Connect, make our queue, bind it and consume. The bus keeps no cursor: the queue is the cursor.
+        """Connect, make our queue, bind it and consume. The queue is the cursor: ``cursor`` is not used.
 
         Raises ``ProviderDown`` or ``SignedOut``, with the reason of each broker that was tried.
         """
-        self._stopped.clear()
-        self._connect()
-        try:
-            self._bind()
-            self._consume()
-        except _BROKEN as error:
-            self.stop()
-            raise ProviderDown(f"{self._provider.name}: the broker ended the conversation: {_reason(error)}") from error
+        if self._options is None:
+            raise ProviderDown(f"{self._provider.name}: the provider has no amqp: section in providers.yaml")
+        self._stopping = False
+        with self._talking():
+            if self._wire is not None:
+                return
+            self._wire, broker = self._connect(self._options)
+            try:
+                BusLayout(self._provider.name, self._options, self._wire.channel).declare()
+                self._intake = self._consume(self._wire)
+            except BROKEN as error:
+                self._close()
+                raise ProviderDown(
+                    f"{self._provider.name}: {broker} ended the conversation: {reason(error)}"
+                ) from error
+            except BaseException:
+                self._close()
+                raise
+            if self._stopping:
+                self._close()
 
     def stop(self) -> None:
         """Close the connection. What was not acknowledged stays in the queue."""
-        self._stopped.set()
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None:
+        self._stopping = True
+        # A signal handler interrupts the very thread that reads: that one sees the flag when it goes on.
+        if self._talker != threading.get_ident() and self._lock.acquire(timeout=2 * GOODBYE_SECONDS):
             try:
-                connection.release()
-            except _BROKEN as error:
-                log.debug("the connection was gone already", error=str(error))
+                self._close()
+            finally:
+                self._lock.release()
 
     def batches(self, *, wait: float, limit: int) -> Iterator[Batch]:
-        """Collect what comes until a lull or ``limit``. Raises ``ProviderDown`` when the connection dies."""
-        patience = wait
-        while not self._stopped.is_set():
-            try:
-                taken = self._collect(patience, limit)
-            except _BROKEN as error:
-                if self._stopped.is_set():
-                    return
-                self.stop()
-                raise ProviderDown(
-                    f"{self._provider.name}: the connection to the broker was lost: {_reason(error)}"
-                ) from error
-            if not taken:
-                return
-            yield self._batch(taken, more=len(taken) >= limit)
-            patience = 0.0
+        """Batches of what comes until a lull. Raises ``ProviderDown`` when the connection is lost."""
+        while not self._stopping:
+            with self._talking():
+                try:
+                    batch = self._next(wait, limit)
+                except BROKEN as error:
+                    self._close()
+                    if self._stopping:
+                        return
+                    raise ProviderDown(
+                        f"{self._provider.name}: the connection to the broker was lost: {reason(error)}"
+                    ) from error
+            if batch is None:
+                break
+            yield batch
+            wait = 0.0
+        if self._stopping:
+            self.stop()
 
-    def _collect(self, wait: float, limit: int) -> list[Any]:
-        connection = self._connection
-        if connection is None:
-            raise ConnectionError("not connected")
-        deadline = time.monotonic() + wait
-        while len(self._arrived) < limit and not self._stopped.is_set():
-            pause = LULL_SECONDS if self._arrived else min(1.0, deadline - time.monotonic())
-            self._heartbeat(connection)
-            try:
-                connection.drain_events(timeout=max(pause, 0.001))
-            except TimeoutError:
-                if self._arrived or time.monotonic() >= deadline:
-                    break
-        taken, self._arrived = self._arrived[:limit], self._arrived[limit:]
-        return taken
-
-    def _heartbeat(self, connection: Connection) -> None:
-        """Send ours and look for theirs: a half-open connection ends after two silent intervals."""
-        assert self._amqp is not None
-        if time.monotonic() - self._beat_at > self._amqp.heartbeat_seconds / 4:
-            self._beat_at = time.monotonic()
-            connection.heartbeat_check()
-
-    def _batch(self, taken: list[Any], *, more: bool) -> Batch:
-        channel, last = self._channel, taken[-1].delivery_tag
-
-        def ack() -> None:
-            # On another channel the broker has taken the messages back: they come again and are duplicates.
-            if channel is self._channel and channel is not None:
-                self._tell(lambda: channel.basic_ack(last, multiple=True))
-
-        def reject() -> None:
-            if channel is self._channel and channel is not None:
-                self._tell(
-                    lambda: (
-                        channel.basic_recover(requeue=True)
-                        if len(taken) > 1
-                        else channel.basic_reject(last, requeue=True)
-                    )
-                )
-                self._arrived.clear()
-
-        notifications = [
-            Notification(m.body, f"amqp {m.delivery_info.get('exchange')} {m.delivery_info.get('routing_key')}")
-            for m in taken
-        ]
-        return Batch(notifications, None, more, ack, reject)
-
-    def _tell(self, act: Any) -> None:
+    def _next(self, wait: float, limit: int) -> Batch | None:
+        if self._stopping:
+            return None
+        wire = self._wire
+        if wire is None:
+            raise ConnectionError("there is no connection; start the monitor")
+        if self._intake is None:
+            self._intake = self._consume(wire)
         try:
-            act()
-        except _BROKEN as error:
-            # The ledger has them: what the broker delivers again is told apart there.
-            log.warning(
-                "the broker could not be told; it will deliver again",
-                provider=self._provider.name,
-                error=_reason(error),
-            )
+            if not self._first(wire, self._intake.arrived, wait):
+                return None
+            _fill(wire, self._intake.arrived, limit)
+        finally:
+            wire.be_patient()
+        taken = self._intake.take(limit)
+        return self._batch(self._intake, taken, more=len(taken) >= limit)
 
-    def _connect(self) -> None:
-        assert self._amqp is not None
+    def _first(self, wire: Wire, arrived: list[Any], wait: float) -> bool:
+        """Wait for a message. False where none came in time, or the monitor is to stop."""
+        deadline = time.monotonic() + wait
+        wire.heartbeat()
+        while not arrived:
+            left = deadline - time.monotonic()
+            if not wire.read_one(min(GLANCE_SECONDS, max(left, LULL_SECONDS))) and left <= LULL_SECONDS:
+                return False
+            if self._stopping:
+                return False
+            wire.heartbeat()
+        return True
+
+    def _batch(self, intake: Intake, taken: list[Any], *, more: bool) -> Batch:
+        first = taken[0].delivery_tag
+        return Batch(
+            [Notification(message.body, self._road(message.delivery_info)) for message in taken],
+            more=more,
+            ack=lambda: self._ack(intake, first),
+            reject=lambda: self._reject(intake, first),
+        )
+
+    def _road(self, delivery: dict[str, Any]) -> str:
+        key = (delivery["exchange"], delivery["routing_key"])
+        road = self._roads.get(key)
+        if road is None:
+            if len(self._roads) > 1000:  # Names come from the bus.
+                self._roads.clear()
+            road = self._roads[key] = _printable(f"amqp {key[0]} {key[1]}")
+        return road
+
+    def _ack(self, intake: Intake, first: int) -> None:
+        """On a channel that is gone the broker has taken the batch back: it comes again, and the ledger knows it."""
+        with self._talking():
+            if intake is self._intake and intake.is_open(first):
+                self._tell(lambda: intake.ack(first))
+
+    def _reject(self, intake: Intake, first: int) -> None:
+        with self._talking():
+            if intake is self._intake and intake.is_open(first):
+                self._intake = None
+                self._tell(intake.give_back)
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except BROKEN as error:
+            log.warning("a batch is delivered again", provider=self._provider.name, error=reason(error))
+            self._close()
+
+    def _connect(self, options: Amqp) -> tuple[Wire, Broker]:
+        """A connection to the first broker that takes one."""
         refusals: list[str] = []
         signed_out = False
-        for url in self._amqp.broker_urls():
+        for broker in options.brokers():
             try:
-                self._connection = self._open(url)
-                return
-            except _BROKEN as error:
+                return _open(broker, options), broker
+            except BROKEN as error:
                 signed_out |= isinstance(error, AccessRefused)
-                refusals.append(f"{_host(url)}: {_refusal(url, error)}")
-        message = f"{self._provider.name}: no broker takes a connection ({'; '.join(refusals)})"
+                refusals.append(f"{broker} {refusal(broker, error)}")
+        message = f"{self._provider.name}: no broker takes a connection: {'; '.join(refusals)}"
         raise SignedOut(message) if signed_out else ProviderDown(message)
 
-    def _open(self, url: str) -> Connection:
-        assert self._amqp is not None
-        bare, scheme = urldefrag(url)
-        connection = Connection(
-            bare,
-            heartbeat=self._amqp.heartbeat_seconds,
-            connect_timeout=self._amqp.connect_seconds,
-            ssl=_tls(self._amqp, urlsplit(bare).hostname or "") if scheme == "tls" else False,
-            transport_options={
-                "read_timeout": self._amqp.heartbeat_seconds * 2,
-                "write_timeout": self._amqp.heartbeat_seconds * 2,
-            },
-        )
-        try:
-            connection.connect()
-        except BaseException:
-            connection.release()
-            raise
-        return connection
+    def _consume(self, wire: Wire) -> Intake:
+        assert self._options is not None
+        queue = self._options.queue_name(self._provider.name)
+        return Intake(wire.channel(), queue, self._options.prefetch)
 
-    def _bind(self) -> None:
-        """Declare our queue and bind it; done at each connection, for a binding to a transient exchange dies with it."""
-        assert self._connection is not None
-        assert self._amqp is not None
-        name = self._amqp.queue or f"catchment.{self._provider.name}"
-        arguments = {}
-        if self._amqp.queue_ttl_seconds:
-            arguments["x-message-ttl"] = self._amqp.queue_ttl_seconds * 1000
-        if self._amqp.queue_max_length:
-            arguments["x-max-length"] = self._amqp.queue_max_length
-        self._queue = Queue(name, durable=True, exclusive=False, auto_delete=False, queue_arguments=arguments)
-        channel: Any = self._connection.channel()
-        try:
-            self._queue(channel).queue_declare()
-        except PreconditionFailed as error:
-            raise ProviderDown(
-                f"{self._provider.name}: the queue {name} is there with other arguments ({_reason(error)}). "
-                "Drain and delete it, or set amqp.queue to another name"
-            ) from error
-        for exchange, topics in self._amqp.exchanges.items():
-            self._ensure_exchange(exchange)
-            for topic in topics:
-                channel.queue_bind(queue=name, exchange=exchange, routing_key=topic)
-        channel.close()
+    def _close(self) -> None:
+        wire, self._wire, self._intake = self._wire, None, None
+        if wire is not None:
+            wire.close()
 
-    def _ensure_exchange(self, name: str) -> None:
-        """Take the exchange as it is; make it only where it is absent, as OpenStack would (not durable)."""
-        assert self._connection is not None
-        channel: Any = self._connection.channel()
-        try:
-            channel.exchange_declare(name, "topic", passive=True)
-            channel.close()
-            return
-        except NotFound:
-            pass
-        Exchange(name, type="topic", durable=False, auto_delete=False)(self._connection.channel()).declare()
-
-    def _consume(self) -> None:
-        assert self._connection is not None
-        assert self._amqp is not None
-        self._arrived = []
-        self._beat_at = time.monotonic()
-        self._channel = self._connection.channel()
-        self._channel.basic_qos(0, self._amqp.prefetch, False)
-        self._channel.basic_consume(queue=self._queue.name, no_ack=False, callback=self._arrive)
-
-    def _arrive(self, message: Any) -> None:
-        self._arrived.append(message)
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        """One thread at a time talks on the connection."""
+        with self._lock:
+            self._talker = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._talker = None
 
 
-def _tls(amqp: Amqp, host: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "cert_reqs": ssl.CERT_REQUIRED if amqp.tls.verify else ssl.CERT_NONE,
-        "server_hostname": host,
-    }
-    for key, path in (("ca_certs", amqp.tls.ca), ("certfile", amqp.tls.cert), ("keyfile", amqp.tls.key)):
-        if path is not None:
-            settings[key] = str(path)
-    return settings
+def _fill(wire: Wire, arrived: list[Any], limit: int) -> None:
+    """Read on until a lull, or until the batch is full."""
+    size = sum(len(message.body) for message in arrived)
+    lull, patient_until = LULL_SECONDS, time.monotonic() + FILL_SECONDS
+    while len(arrived) < limit and size < FILL_BYTES and wire.read_one(lull):
+        size += len(arrived[-1].body)
+        if time.monotonic() > patient_until:
+            lull = BACKLOG_SECONDS
 
 
-def _host(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}"
+def _printable(road: str) -> str:
+    """A sender chooses the routing key; the ledger must be able to keep it."""
+    return "".join(character if character.isprintable() else "?" for character in road[:200])
 
 
-def _refusal(url: str, error: Exception) -> str:
-    if isinstance(error, AccessRefused):
-        return f"it refuses the user {urlsplit(url).username} or its virtual host; check amqp.urls and the password"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or error}); check amqp.tls"
-    if isinstance(error, TimeoutError):
-        return "it does not answer in time"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
-    if isinstance(error, socket.gaierror):
-        return "the name is not known"
-    return _reason(error)
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "reply_text", "") or error or type(error).__name__)[:300]
+def _open(broker: Broker, options: Amqp) -> Wire:
+    connection = Connection(
+        broker.host,
+        userid=broker.user,
+        password=broker.password,
+        virtual_host=broker.virtual_host,
+        port=broker.port,
+        ssl=options.tls.settings(broker) if broker.tls else False,
+        connect_timeout=options.connect_seconds,
+        heartbeat=options.heartbeat_seconds,
+        transport="pyamqp",
+    )
+    try:
+        connection.connect()
+        return Wire(connection)
+    except BaseException:
+        connection.collect()
+        raise

@@ -125,7 +125,7 @@ class BusLayout:
             except ChannelError as error:
                 raise ProviderDown(
                     f"{self._provider}: the queue {self.queue!r} cannot be bound to the exchange "
-                    f"{exchange.exchange!r} ({error.reply_text}). The user needs to read the exchange and to write the queue"
+                    f"{exchange.exchange!r} ({error.reply_text}). Let the user read the exchange and write the queue"
                 ) from error
 
     def _usable(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,19 @@ class Tls(BaseModel, extra="forbid"):
         if self.key and not self.cert:
             raise ValueError("a key without its certificate cannot be used: name cert as well")
         return self
+
+    def settings(self, broker: Broker) -> dict[str, Any]:
+        """TLS as py-amqp wants it. Raises ``OSError`` naming a file that cannot be read."""
+        files = {"ca_certs": self.ca, "certfile": self.cert, "keyfile": self.key}
+        for path in files.values():
+            if path is not None:
+                path.open("rb").close()
+        return {
+            "cert_reqs": ssl.CERT_REQUIRED if self.verify else ssl.CERT_NONE,
+            # py-amqp checks the name exactly where it is given one.
+            **({"server_hostname": broker.host.strip("[]")} if self.verify else {}),
+            **{key: str(path) for key, path in files.items() if path is not None},
+        }
 
 
 class BusExchange(BaseModel, extra="forbid"):

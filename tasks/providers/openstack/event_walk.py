@@ -1,0 +1,150 @@
+"""How far an event API has been read: where the next request begins, and which events are known.
+
+Events become visible in another order than the one they happened in (spec capture 9 A5), so each walk
+through the API begins a little before the end of the one before it. What is kept:
+
+``newest``
+    The latest moment that was read, but never one that the clock has not reached: a host whose clock is
+    years ahead must not make us pass over everything that happens until then.
+``floor``
+    Where the next walk begins. Everything before it has *settled*: it was passed when it was older than
+    the back-read, so nothing could appear there any more. That is ``back-read`` before ``newest``, or the
+    earliest moment that the walk passed too early to be sure, whichever is earlier.
+``seen``
+    The ids of all events from ``floor`` on that were handed over. They are met again and skipped. In a
+    storm at most ``REMEMBERED`` are kept and ``floor`` follows them, so the back-read is then shorter.
+``at``, ``marker``
+    The last event of a walk that is not finished, so that the next one goes on behind it. A walk that
+    always began at ``floor`` again would not get past a storm that takes longer to read than a catch lasts.
+
+Only ``seen`` decides whether an event is handed over, so a mistake about moments can cost a request, and
+never an event. Moments are UTC, as text of one length, so that they compare (A6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple, Self
+
+from tasks.model import clock
+
+#: Ids that are remembered, at the most, of events of different moments.
+REMEMBERED = 1000
+#: Ids that are remembered of one moment: a service that pages by moments alone needs all of them.
+REMEMBERED_TOGETHER = 12_800
+
+
+class Sighting(NamedTuple):
+    """One event of an answer: its moment as comparable text, its id, and itself."""
+
+    generated: str
+    message_id: str
+    event: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Walk:
+    """The position of one provider's event API, and the walk that moves it."""
+
+    backread: float
+    newest: str | None = None
+    floor: str | None = None
+    unsettled: str | None = None
+    at: str | None = None
+    marker: str | None = None
+    seen: dict[str, str] = field(default_factory=dict)
+    #: The largest answer so far, in events: a shorter one was not cut by the service.
+    largest: int = 0
+
+    @classmethod
+    def of(cls, cursor: Mapping[str, Any] | None, backread: float) -> Self:
+        """The walk that a stored cursor describes; an empty one for the very beginning."""
+        stored = cursor or {}
+        seen = stored.get("seen") or {}
+        return cls(
+            backread,
+            newest=stored.get("generated"),
+            floor=stored.get("floor"),
+            unsettled=stored.get("unsettled"),
+            at=stored.get("at"),
+            marker=stored.get("marker"),
+            seen={message_id: moment for moment, ids in seen.items() for message_id in ids},
+            largest=int(stored.get("largest") or 0),
+        )
+
+    def cursor(self) -> dict[str, Any]:
+        """The position as the ledger keeps it."""
+        seen: dict[str, list[str]] = {}
+        for message_id, moment in self.seen.items():
+            seen.setdefault(moment, []).append(message_id)
+        found = {
+            "generated": self.newest,
+            "floor": self.floor,
+            "unsettled": self.unsettled,
+            "at": self.at,
+            "marker": self.marker,
+            "largest": self.largest,
+            "seen": seen,
+        }
+        return {key: value for key, value in found.items() if value}
+
+    def since(self) -> str | None:
+        """The moment from which to ask (None: from the beginning of history)."""
+        return self.floor if self.at is None else self.at
+
+    def fresh(self, sightings: Iterable[Sighting]) -> list[Sighting]:
+        """Those that were not handed over yet."""
+        return [sighting for sighting in sightings if sighting.message_id not in self.seen]
+
+    def pass_by(self, sightings: Sequence[Sighting]) -> None:
+        """Move behind these events, which follow each other as the service orders them."""
+        now = clock.now()
+        present, settled = as_text(now), as_text(now - timedelta(seconds=self.backread))
+        for generated, message_id, _ in sightings:
+            if message_id not in self.seen and generated > settled:
+                self.unsettled = min(self.unsettled or generated, generated)
+            self.seen[message_id] = generated
+            self.newest = max(self.newest or "", min(generated, present))
+            self.at, self.marker = generated, message_id
+        self._raise_floor()
+
+    def finish(self) -> None:
+        """The walk has reached the end: the next one begins at the floor."""
+        self._raise_floor()
+        self.at = self.marker = self.unsettled = None
+        self._forget()
+
+    def _raise_floor(self) -> None:
+        if self.newest is None:
+            return
+        floor = _before(self.newest, self.backread)
+        if self.unsettled is not None:
+            floor = min(floor, self.unsettled)
+        self.floor = max(self.floor or "", floor)
+        past = sorted(moment for moment in self.seen.values() if self.floor <= moment <= self.newest)
+        if len(past) > REMEMBERED:
+            self.floor = past[-REMEMBERED]
+            if past.count(past[-1]) > REMEMBERED_TOGETHER:
+                self.floor = _before(past[-1], -1e-6)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop the ids that no walk will meet again."""
+        assert self.floor is not None or self.newest is None
+        lowest = min(self.floor or "", self.at or self.floor or "")
+        kept = {message_id: moment for message_id, moment in self.seen.items() if moment >= lowest}
+        ahead = [message_id for message_id, moment in kept.items() if moment > (self.newest or "")]
+        for message_id in ahead[REMEMBERED:]:
+            del kept[message_id]
+        self.seen = kept
+
+
+def as_text(moment: Any) -> str:
+    """A moment as the event APIs write it: UTC without a zone, to the microsecond, always of one length."""
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%S.%f"))
+
+
+def _before(moment: str, seconds: float) -> str:
+    return as_text(clock.parse_utc(moment) - timedelta(seconds=seconds))
