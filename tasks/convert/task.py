@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from tasks.convert.normalise import normaliser
-from tasks.conveyor.installation import current
 from tasks.conveyor.stage import stage_task
 from tasks.model.event import Event
 from tasks.model.outcome import Outcome, View
 from tasks.providers.table import kinds
 
 
-def _convert(event: Event, view: View) -> Outcome:
-    converters = {name: kinds()[provider.kind].converter for name, provider in current().site.providers.items()}
+def convert_handler(event: Event, view: View) -> Outcome:
+    """Convert by the converter of the provider's kind, as the present site names it."""
+    provider = view.site.providers.get(event.provider)
+    converters = {event.provider: kinds()[provider.kind].converter} if provider is not None else {}
     return normaliser(converters)(event, view)
 
 
-run = stage_task("convert", _convert)
+run = stage_task("convert", convert_handler)

@@ -19,7 +19,6 @@ from tasks.ledger.events import DeadLetter, Event, Hold, Place
 from tasks.ledger.tally import Count, provider_id
 from tasks.model.errors import Permanent, Transient
 from tasks.model.event import INTERNAL, POLICY_EVENT
-from tasks.model.outcome import Outcome
 from tasks.site.settings import Conveyor
 
 #: An error is kept to this many characters: enough to mend the cause, not enough to fill a disk.
@@ -44,39 +43,52 @@ def backoff(attempt: int, first: float, limit: float) -> float:
     return pause * (0.9 + 0.2 * random.random())  # noqa: S311 - spreads retries, protects nothing
 
 
-def advance(session: Session, stage: str, done: Sequence[tuple[Claimed, Outcome]], now: datetime, count: Count) -> None:
-    """Send events to the next stage, or close those that have met the last one."""
+def advance(session: Session, stage: str, done: Sequence[Claimed], now: datetime, count: Count) -> None:
+    """Send events to the stage that follows, or close those that have met the last one."""
     if not done:
         return
-    ids = [claimed.event.id for claimed, _ in done]
     following = after(stage)
-    parameters: dict[str, Any] = {
-        "ids": bulk.listed(session, ids),
-        "now": Moment().process_bind_param(now, session.get_bind().dialect),
-    }
-    if following is None:
-        session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})
+    if following is not None:
+        park(session, following, done, now)
+    else:
+        ids = bulk.listed(session, [claimed.event.id for claimed in done])
+        moment = Moment().process_bind_param(now, session.get_bind().dialect)
+        session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": ids})
         session.execute(
             text(f"UPDATE event SET state = 'finished', finished_at = :now WHERE {bulk.among(session, 'id')}"),
-            parameters,
+            {"ids": ids, "now": moment},
         )
-        raised = [c for c, _ in done if c.event.namespace == POLICY_EVENT]
+        raised = [c for c in done if c.event.namespace == POLICY_EVENT]
         if raised:
             count.add(counts_under(session, raised[0], now), finished=len(raised))
-        for claimed, _ in done:
+        for claimed in done:
             if claimed.event.namespace != POLICY_EVENT:
                 count.add(claimed.provider_id, finished=1)
-    else:
-        planned = [{"event_id": c.event.id, "plan": o.plan.as_dict()} for c, o in done if o.plan is not None]
-        bulk.update(session, Place, "event_id", planned)
+    _release(session, [c.event.id for c in done if c.attempts])
+
+
+def park(session: Session, stage: str, events: Sequence[Claimed], now: datetime) -> None:
+    """Have events stand at a stage, due at once, with what the switchboard planned for them."""
+    if not events:
+        return
+    planned = [{"event_id": c.event.id, "plan": c.event.plan} for c in events if c.event.plan is not None]
+    bulk.update(session, Place, "event_id", planned)
+    session.execute(
+        text(f"UPDATE place SET stage = :stage, due_at = :now, attempts = 0 WHERE {bulk.among(session, 'event_id')}"),
+        {
+            "ids": bulk.listed(session, [c.event.id for c in events]),
+            "stage": stage,
+            "now": Moment().process_bind_param(now, session.get_bind().dialect),
+        },
+    )
+
+
+def _release(session: Session, ids: Sequence[int]) -> None:
+    """Let the objects go that these events held while they waited for a retry."""
+    if ids:
         session.execute(
-            text(
-                f"UPDATE place SET stage = :stage, due_at = :now, attempts = 0 WHERE {bulk.among(session, 'event_id')}"
-            ),
-            {**parameters, "stage": following},
+            text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), {"ids": bulk.listed(session, ids)}
         )
-    if any(claimed.attempts for claimed, _ in done):
-        session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), {"ids": parameters["ids"]})
 
 
 def put_back(
@@ -107,7 +119,15 @@ def put_back(
         pause = backoff(tries, settings.backoff_seconds, settings.backoff_limit_seconds)
         if isinstance(failure.error, Transient) and failure.error.after:
             pause = max(pause, min(failure.error.after, settings.backoff_limit_seconds))
-        waiting.append({"event_id": claimed.event.id, "attempts": tries, "due_at": now + timedelta(seconds=pause)})
+        waiting.append(
+            {
+                "event_id": claimed.event.id,
+                "stage": stage,
+                "plan": claimed.event.plan,
+                "attempts": tries,
+                "due_at": now + timedelta(seconds=pause),
+            }
+        )
         holds.append({"object_key": claimed.object_key, "event_id": claimed.event.id, "since": now})
     bulk.update(session, Place, "event_id", waiting)
     bulk.insert(session, Hold, holds, conflict="DO NOTHING")

@@ -28,6 +28,7 @@ class Claimed:
     lane: int
     object_key: str
     attempts: int
+    ready: bool
 
 
 _FACTS = (
@@ -74,6 +75,7 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
     sql = f"""
         SELECT p.lane AS "p_lane", p.object_key AS "p_object_key", p.attempts AS "p_attempts", p.plan AS "p_plan",
                e.id, e.provider_id, e.raised, e.parent_id, e.depth, e.late, pr.name AS provider, pr.kind AS kind,
+               pr.ready_at IS NOT NULL AS ready,
                {", ".join(f'e."{c}"' for c in _FACTS)}
         FROM place p JOIN event e ON e.id = p.event_id JOIN provider pr ON pr.id = e.provider_id
         WHERE p.stage = :stage AND {bulk.among(session, "p.lane", "lanes")} AND p.due_at <= :now
@@ -155,4 +157,4 @@ def _claimed(row: Any) -> Claimed:
         plan=row.p_plan,
         late=bool(row.late),
     )
-    return Claimed(event, row.provider_id, row.p_lane, row.p_object_key, row.p_attempts)
+    return Claimed(event, row.provider_id, row.p_lane, row.p_object_key, row.p_attempts, bool(row.ready))

@@ -8,7 +8,11 @@ import structlog
 from celery import shared_task
 
 from tasks.conveyor import installation, launch, turn
+from tasks.conveyor.order import from_stage
 from tasks.model.outcome import Handler
+
+#: The handlers of the stages whose doors this process has opened.
+_handlers: dict[str, Handler] = {}
 
 
 def stage_task(stage: str, handler: Handler) -> Any:
@@ -17,11 +21,19 @@ def stage_task(stage: str, handler: Handler) -> Any:
     The task returns after its commit; Celery's chain then calls the next stage. Work that is left in the
     lanes, raised events, effects and reads are rung for here.
     """
+    _handlers[stage] = handler
 
     @shared_task(name=launch.stage_name(stage))
     def run(lanes: list[int]) -> None:
         with structlog.contextvars.bound_contextvars(stage=stage):
-            result = turn.take(installation.current(), stage, handler, lanes)
+            present = installation.current()
+            result = turn.take(present, line_from(stage, fuse=present.site.settings.conveyor.fuse), lanes)
             launch.follow(result)
 
     return run
+
+
+def line_from(stage: str, *, fuse: bool) -> turn.Line:
+    """The stages that one turn goes through: the one alone, or with ``fuse`` the rest of the belt behind it."""
+    stages = from_stage(stage) if fuse else (stage,)
+    return [(name, _handlers[name]) for name in stages]

@@ -11,10 +11,11 @@ import structlog
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from tasks.conveyor.advance import Failure, advance, put_back
+from tasks.conveyor.advance import Failure, advance, park, put_back
 from tasks.conveyor.claim import Claimed, claim, due_lanes, lock_lanes
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.offspring import Raised, ask, open_incidents, raise_events
+from tasks.conveyor.order import NEEDS_INVENTORY
 from tasks.conveyor.view import Contents, LazyPayload, LedgerView
 from tasks.conveyor.wanted import Wish, stub, want
 from tasks.ledger import bulk
@@ -22,11 +23,15 @@ from tasks.ledger.events import Decision, Event
 from tasks.ledger.tally import Count
 from tasks.model import clock
 from tasks.model.errors import CatchmentError
+from tasks.model.event import Event as EventValue
 from tasks.model.event import Normalised, ObjectRef
-from tasks.model.outcome import Handler, Outcome
+from tasks.model.outcome import Handler, Outcome, View
 from tasks.site.contracts import Site
 
 log = structlog.get_logger(__name__)
+
+#: Stages that follow each other, each with its handler.
+Line = Sequence[tuple[str, Handler]]
 
 _FACT_COLUMNS = (
     "event_type", "raw_event_type", "resource_kind", "resource_id", "parents", "tenant_id", "actor", "host", "phase",
@@ -47,23 +52,23 @@ class Turn:
     remaining: list[int] = field(default_factory=list)
 
 
-def take(
-    installation: Installation, stage: str, handler: Handler, lanes: Sequence[int], limit: int | None = None
-) -> Turn:
-    """Work once on what is due at a stage in those of the lanes that are free.
+def take(installation: Installation, line: Line, lanes: Sequence[int], limit: int | None = None) -> Turn:
+    """Work once on what is due at the first stage of a line, in those of the lanes that are free.
 
-    A batch that the database refuses as a whole (a value that no column takes) is worked again one by
-    one, so that only the event that carries it fails.
+    ``line`` is one stage with its handler, or several that follow each other and are carried through in
+    the same turn and transaction (``conveyor.fuse``). A batch that the database refuses as a whole (a
+    value that no column takes) is worked again one by one, so that only the event that carries it fails.
     """
     site = installation.site
     size = limit or site.settings.conveyor.batch
+    stage = line[0][0]
     try:
-        return _turn(installation, site, stage, handler, lanes, size, None)
+        return _turn(installation, site, line, lanes, size)
     except (DataError, IntegrityError) as error:
         log.warning("the ledger refused a batch; its events are worked one by one", stage=stage, error=str(error.orig))
     turn = Turn(stage)
     for _ in range(size):
-        single = _single(installation, site, stage, handler, lanes)
+        single = _single(installation, site, line[:1], lanes)
         turn.worked += single.worked
         turn.failed += single.failed
         turn.effects += single.effects
@@ -75,60 +80,79 @@ def take(
     return turn
 
 
-def _single(installation: Installation, site: Site, stage: str, handler: Handler, lanes: Sequence[int]) -> Turn:
+def _single(installation: Installation, site: Site, line: Line, lanes: Sequence[int]) -> Turn:
     try:
-        return _turn(installation, site, stage, handler, lanes, 1, None)
+        return _turn(installation, site, line, lanes, 1)
     except (DataError, IntegrityError) as error:
-        refusal = CatchmentError(f"the ledger refuses what the {stage} stage made of this event: {error.orig}")
-        return _turn(installation, site, stage, handler, lanes, 1, refusal)
+        refusal = CatchmentError(f"the ledger refuses what the {line[0][0]} stage made of this event: {error.orig}")
+
+    def refuse(event: EventValue, view: View) -> Outcome:
+        raise refusal
+
+    return _turn(installation, site, [(line[0][0], refuse)], lanes, 1)
 
 
-def _turn(
-    installation: Installation,
-    site: Site,
-    stage: str,
-    handler: Handler,
-    lanes: Sequence[int],
-    size: int,
-    refusal: Exception | None,
-) -> Turn:
-    turn = Turn(stage)
+def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[int], size: int) -> Turn:
+    turn = Turn(line[0][0])
     with installation.ledger.transaction() as session:
         now = clock.now()
         free = lock_lanes(session, lanes)
-        claimed = claim(session, stage, free, now, size)
+        claimed = claim(session, turn.stage, free, now, size)
         if claimed:
-            done, failures = _work(session, site, stage, handler, claimed, now, refusal)
-            _write(session, site, turn, done, failures, now)
+            _carry(session, site, turn, line, claimed, now)
     # Asked after the commit: a bell that found the lane busy came before it, and is answered here.
     if free:
         with installation.ledger.reading() as session:
-            turn.remaining = due_lanes(session, stage, free, clock.now())
+            turn.remaining = due_lanes(session, turn.stage, free, clock.now())
     return turn
 
 
-def _work(
-    session: Session,
-    site: Site,
-    stage: str,
-    handler: Handler,
-    claimed: Sequence[Claimed],
-    now: datetime,
-    refusal: Exception | None,
-) -> tuple[list[tuple[Claimed, Outcome]], list[Failure]]:
+def _carry(session: Session, site: Site, turn: Turn, line: Line, claimed: list[Claimed], now: datetime) -> None:
+    """Take a batch through the stages of a line, and write all that came of it."""
     view = LedgerView(session, site, now, {c.event.provider: c.provider_id for c in claimed})
     contents = Contents(session, claimed)
+    for item in claimed:
+        item.event.payload = LazyPayload(contents, item.event.id)
+    count = Count()
+    concluded: list[tuple[Claimed, Outcome]] = []
+    decisions: list[dict[str, Any]] = []
+    on_the_way = claimed
+    for position, (stage, handler) in enumerate(line):
+        if position and stage == NEEDS_INVENTORY:
+            park(session, stage, [c for c in on_the_way if not c.ready], now)
+            on_the_way = [c for c in on_the_way if c.ready]
+        done, failures, behind = _work(stage, handler, view, on_the_way)
+        if position:
+            park(session, stage, behind, now)
+        put_back(session, stage, failures, site.settings.conveyor, now, count)
+        decisions += [_decision(stage, site, now, c, o, None) for c, o in done]
+        decisions += [_decision(stage, site, now, f.claimed, None, f) for f in failures]
+        turn.failed += len(failures)
+        concluded += done
+        on_the_way = [c for c, _ in done]
+    turn.worked = len(on_the_way)
+    bulk.insert(session, Decision, decisions)
+    _write(session, site, turn, concluded, now, count)
+    advance(session, line[-1][0], on_the_way, now, count)
+    count.write(session)
+
+
+def _work(
+    stage: str, handler: Handler, view: LedgerView, claimed: Sequence[Claimed]
+) -> tuple[list[tuple[Claimed, Outcome]], list[Failure], list[Claimed]]:
+    """What a stage makes of each event; failures; and the events that stay behind a failed one of their object."""
     if stage in {"policy", "alert"}:
         view.preload([(c.provider_id, target) for c in claimed if c.event.plan and (target := c.event.target())])
     done: list[tuple[Claimed, Outcome]] = []
     failures: list[Failure] = []
+    behind: list[Claimed] = []
     held: set[str] = set()
     for item in claimed:
         if item.object_key in held:
+            behind.append(item)
             continue
-        item.event.payload = LazyPayload(contents, item.event.id)
         try:
-            outcome = _refuse(refusal) if refusal is not None else handler(item.event, view)
+            outcome = handler(item.event, view)
         except Exception as error:  # noqa: BLE001 - whatever one event does to a rule must not touch its neighbours
             failures.append(Failure(item, error))
             held.add(item.object_key)
@@ -142,12 +166,12 @@ def _work(
             continue
         for firing in outcome.firings:
             view.note(item.event.provider, firing)
+        if outcome.facts is not None:
+            item.event.facts = outcome.facts
+        if outcome.plan is not None:
+            item.event.plan = outcome.plan.as_dict()
         done.append((item, outcome))
-    return done, failures
-
-
-def _refuse(refusal: Exception) -> Outcome:
-    raise refusal
+    return done, failures, behind
 
 
 def _write(
@@ -155,17 +179,9 @@ def _write(
     site: Site,
     turn: Turn,
     done: list[tuple[Claimed, Outcome]],
-    failures: list[Failure],
     now: datetime,
+    count: Count,
 ) -> None:
-    stage, count = turn.stage, Count()
-    turn.worked, turn.failed = len(done), len(failures)
-    bulk.insert(
-        session,
-        Decision,
-        [_decision(stage, site, now, c, o, None) for c, o in done]
-        + [_decision(stage, site, now, f.claimed, None, f) for f in failures],
-    )
     bulk.update(session, Event, "id", [_facts(c.event.id, o.facts) for c, o in done if o.facts is not None])
     raised = [Raised(c, i, wish) for c, o in done for i, wish in enumerate(o.raises)]
     turn.raised_lanes = raise_events(session, raised, site, now, count)
@@ -175,9 +191,6 @@ def _write(
     turn.reads = want(
         session, _with_stubs(session, site, raised, wishes, now), now, site.settings.refresh.settle_seconds
     )
-    advance(session, stage, done, now, count)
-    put_back(session, stage, failures, site.settings.conveyor, now, count)
-    count.write(session)
 
 
 def _with_stubs(session: Session, site: Site, raised: list[Raised], wishes: list[Wish], now: datetime) -> list[Wish]:

@@ -81,7 +81,7 @@ def _attempt(
     except ValidationError as error:
         return Verdict(
             "dead",
-            f"the parameters do not fit the action {taken.action} ({error.error_count()} mistakes): run catchment check",
+            f"{error.error_count()} parameters do not fit the action {taken.action}: run `catchment check`",
         )
     except Exception as error:  # noqa: BLE001 - whatever an action raises is one failed try of one effect
         detail = getattr(error, "detail", None)

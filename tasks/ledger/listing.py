@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,12 +55,9 @@ def events(
     ``until`` is not; ``stage`` is what a pending event stands before, or where a dead one died. The list
     goes on after the event ``after_id``, in its own order.
     """
-    query = event_lines()
-    query = query.where(*about(session, provider, event_type, resource, project), *_standing(state, stage))
-    if since is not None:
-        query = query.where(Event.occurred_at >= since)
-    if until is not None:
-        query = query.where(Event.occurred_at < until)
+    query = event_lines().where(
+        *_about(provider, event_type, resource, project, since, until, session), *_standing(state, stage)
+    )
     place = tuple_(Event.occurred_at, Event.id)
     if after_id is not None:
         anchor = tuple_(select(Event.occurred_at).where(Event.id == after_id).scalar_subquery(), literal(after_id))
@@ -69,8 +67,31 @@ def events(
     return read_events(session, query)
 
 
-def about(
-    session: Session, provider: str | None, event_type: str | None, resource: str | None, project: str | None
+def events_among(
+    session: Session,
+    ids: Sequence[int],
+    *,
+    provider: str | None = None,
+    event_type: str | None = None,
+    resource: str | None = None,
+    project: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[EventLine]:
+    """Those of the events ``ids`` for which all given filters of :func:`events` hold, by id."""
+    query = event_lines().where(Event.id.in_(ids))
+    query = query.where(*_about(provider, event_type, resource, project, since, until, session))
+    return read_events(session, query.order_by(Event.id))
+
+
+def _about(
+    provider: str | None,
+    event_type: str | None,
+    resource: str | None,
+    project: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    session: Session,
 ) -> list[ColumnElement[bool]]:
     """Conditions on what an event is: those that never change once it is converted."""
     found: list[ColumnElement[bool]] = []
@@ -84,6 +105,10 @@ def about(
         found.append(_concerns(session, resource))
     if project is not None:
         found.append(Event.tenant_id == project)
+    if since is not None:
+        found.append(Event.occurred_at >= since)
+    if until is not None:
+        found.append(Event.occurred_at < until)
     return found
 
 

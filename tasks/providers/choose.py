@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tasks.model.errors import ProviderDown
-from tasks.providers.contracts import Monitor, ProviderConfig, ProviderKind
+from tasks.providers.contracts import Availability, Monitor, ProviderConfig, ProviderKind
+
+#: The word by which an operator leaves the choice to Catchment.
+AUTO = "auto"
 
 
 class Choice(NamedTuple):
@@ -19,21 +22,33 @@ def choose(kind: ProviderKind, provider: ProviderConfig) -> Choice:
     """The monitor of a provider.
 
     A monitor that the options name is taken without asking it first: whether its source answers shows
-    when it is started. ``auto`` tries all by priority. Nothing is remembered between two calls, so a
+    when it is started, and nothing else is read in its place. ``auto`` asks all of a priority of zero and
+    above, the highest first. Nothing is remembered between two calls or shared by two providers, so a
     source that comes back is found at once (spec capture 1.2). Raises
     :class:`tasks.model.errors.ProviderDown` with every reason where none is available.
     """
-    wanted = provider.options.monitor
+    wanted = getattr(provider.options, "monitor", AUTO)
     by_name = {monitor.name: monitor for monitor in kind.monitors}
-    if wanted != "auto":
+    if wanted in by_name:
         return Choice(by_name[wanted], [])
+    if wanted != AUTO:
+        raise ProviderDown(
+            f"{provider.name}: there is no monitor {wanted!r} for {kind.name}. Known are: {', '.join([AUTO, *by_name])}"
+        )
     passed_over: list[tuple[str, str]] = []
     for monitor in sorted(kind.monitors, key=lambda m: m.priority, reverse=True):
         if monitor.priority < 0:
             continue
-        availability = monitor.available(provider)
-        if availability.ok:
+        answer = _ask(monitor, provider)
+        if answer.ok:
             return Choice(monitor, passed_over)
-        passed_over.append((monitor.name, availability.reason))
+        passed_over.append((monitor.name, answer.reason))
     reasons = "; ".join(f"{name}: {reason}" for name, reason in passed_over)
-    raise ProviderDown(f"no monitor of {provider.name} is available. {reasons}")
+    raise ProviderDown(f"{provider.name}: no monitor is available. {reasons}")
+
+
+def _ask(monitor: type[Monitor], provider: ProviderConfig) -> Availability:
+    try:
+        return monitor.available(provider)
+    except Exception as error:  # noqa: BLE001 - a package's monitor that breaks the contract must not hide the others
+        return Availability(False, f"it cannot say whether it is available: {type(error).__name__}: {error}")

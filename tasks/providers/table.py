@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import structlog
 
 from tasks.providers.contracts import Monitor, ProviderKind
-from tasks.providers.null_monitor import NullMonitor
-from tasks.providers.openstack.amqp_monitor import AmqpMonitor
-from tasks.providers.openstack.ceilometer_monitor import CeilometerMonitor
-from tasks.providers.openstack.converter import OpenStackConverter
-from tasks.providers.openstack.inventory import OpenStackInventory
-from tasks.providers.openstack.options import OpenStackOptions
-from tasks.providers.openstack.panko_monitor import PankoMonitor
 
 log = structlog.get_logger(__name__)
 
 #: Packages add monitors under this entry point group: a class with an attribute ``kind``.
 GROUP = "catchment.monitors"
+#: What every monitor has (:class:`tasks.providers.contracts.Monitor`).
+_MEMBERS = ("name", "priority", "push", "available", "start", "batches", "stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A monitor of an installed package that could not be added, and why."""
+
+    entry_point: str
+    reason: str
+
+
+def kinds() -> Mapping[str, ProviderKind]:
+    """All kinds of provider by the word for them in ``providers.yaml``."""
+    return _table()[0]
+
+
+def broken() -> tuple[Broken, ...]:
+    """The monitors of installed packages that are left out of :func:`kinds`."""
+    return _table()[1]
 
 
 @cache
-def kinds() -> Mapping[str, ProviderKind]:
-    """All kinds of provider by the word for them in ``providers.yaml``."""
-    built_in = {
+def _table() -> tuple[Mapping[str, ProviderKind], tuple[Broken, ...]]:
+    return _extended(_built_in(), entry_points(group=GROUP))
+
+
+def _built_in() -> dict[str, ProviderKind]:
+    # Here and not above: the cloud libraries take their time, and most commands never ask.
+    from tasks.providers.null_monitor import NullMonitor
+    from tasks.providers.openstack.amqp_monitor import AmqpMonitor
+    from tasks.providers.openstack.ceilometer_monitor import CeilometerMonitor
+    from tasks.providers.openstack.converter import OpenStackConverter
+    from tasks.providers.openstack.inventory import OpenStackInventory
+    from tasks.providers.openstack.options import OpenStackOptions
+    from tasks.providers.openstack.panko_monitor import PankoMonitor
+
+    return {
         "openstack": ProviderKind(
             name="openstack",
             converter=OpenStackConverter(),
@@ -36,21 +61,33 @@ def kinds() -> Mapping[str, ProviderKind]:
             inventory=OpenStackInventory,
         ),
     }
-    return _extended(built_in)
 
 
-def _extended(built_in: dict[str, ProviderKind]) -> dict[str, ProviderKind]:
-    """The table with the monitors of installed packages; one that does not load is told and left out."""
-    for point in entry_points(group=GROUP):
+def _extended(
+    table: dict[str, ProviderKind], points: Iterable[EntryPoint]
+) -> tuple[dict[str, ProviderKind], tuple[Broken, ...]]:
+    """The table with the monitors of installed packages; one that cannot be used is told and left out."""
+    left_out: list[Broken] = []
+    for point in points:
         try:
-            monitor: type[Monitor] = point.load()
-            kind = built_in[monitor.kind]  # type: ignore[attr-defined]  # what the entry point must bring
-        except Exception as error:  # noqa: BLE001 - a broken package must hurt its own provider only
-            log.error(
-                "a monitor of an installed package does not load",
-                entry=point.name,
-                error=f"{type(error).__name__}: {error}",
-            )
-            continue
-        built_in[kind.name] = replace(kind, monitors=(*kind.monitors, monitor))
-    return built_in
+            kind, monitor = _loaded(table, point)
+        except Exception as error:  # noqa: BLE001 - a broken package must hurt nothing but itself
+            reason = f"{type(error).__name__}: {error}"
+            log.exception("a monitor of an installed package cannot be used", entry_point=point.value, reason=reason)
+            left_out.append(Broken(point.value, reason))
+        else:
+            table[kind.name] = replace(kind, monitors=(*kind.monitors, monitor))
+    return table, tuple(left_out)
+
+
+def _loaded(table: Mapping[str, ProviderKind], point: EntryPoint) -> tuple[ProviderKind, type[Monitor]]:
+    monitor = point.load()
+    missing = [member for member in ("kind", *_MEMBERS) if not hasattr(monitor, member)]
+    if missing:
+        raise TypeError(f"the monitor has no {', '.join(missing)}")
+    if monitor.kind not in table:
+        raise ValueError(f"there is no kind {monitor.kind!r} of provider; known are: {', '.join(sorted(table))}")
+    kind = table[monitor.kind]
+    if monitor.name in {"auto", *(known.name for known in kind.monitors)}:
+        raise ValueError(f"the name {monitor.name!r} is taken")
+    return kind, monitor

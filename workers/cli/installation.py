@@ -18,7 +18,7 @@ from workers.installation import database_url, ledger_file, load_settings, open_
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def _point(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+def point(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     """Name the site for the rest of the command, and for the processes that it starts."""
     if value is None:
         return
@@ -40,7 +40,7 @@ def site_option(command: _F) -> _F:
         "--site",
         metavar="DIR",
         expose_value=False,
-        callback=_point,
+        callback=point,
         help="The site folder. Default: $CATCHMENT_SITE, else ./site.",
     )
     return option(command)

@@ -27,15 +27,19 @@ COMMANDS = {
     "demo": _Named("workers.cli.demo", "demo", "Run everything against a simulated cloud."),
     "db": _Named("workers.cli.db", "db", "Bring the ledger's tables up to this release, or check them."),
     "providers": _Named("workers.cli.providers", "providers", "Show how the providers are, and try them."),
-    "events": _Named("workers.cli.events", "events", "List events, or follow them as they come."),
-    "why": _Named("workers.cli.why", "why", "Tell why one event led to what it led to."),
-    "balance": _Named("workers.cli.balance", "balance", "Show whether every event is accounted for."),
+    "events": _Named("workers.cli.events", "list_events", "List events, or follow them as they come."),
+    "why": _Named("workers.cli.why", "tell_why", "Tell why one event led to what it led to."),
+    "balance": _Named("workers.cli.balance", "show_balance", "Show whether every event is accounted for."),
     "inventory": _Named("workers.cli.inventory", "inventory", "List inventory objects, or show one."),
     "retry": _Named("workers.cli.retry", "retry", "Send dead events and effects on their way again."),
     "convert": _Named("workers.cli.convert", "convert", "Turn raw notifications into events, offline."),
     "simulate": _Named("workers.cli.simulate", "simulate", "Try a site on events in a file; nothing is done."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }
+
+
+#: Where a command's context keeps whether tracebacks are wanted.
+_DEBUG = "catchment.debug"
 
 
 class Failed(click.ClickException):
@@ -83,7 +87,7 @@ class Commands(click.Group):
             words = _told(error)
             if words is None:
                 raise
-            if ctx.params.get("debug"):
+            if ctx.meta.get(_DEBUG):
                 traceback.print_exc()
             raise Failed(words) from error
 
@@ -136,7 +140,8 @@ def version() -> str:
 
 def _point(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
-        from workers.cli.site import point
+        # Here and not above, so that help and version stay quick.
+        from workers.cli.installation import point
 
         point(context, parameter, value)
 
@@ -153,6 +158,7 @@ def _point(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def catchment(debug: bool) -> None:
     """Catch a private cloud's events and put them to work."""
+    click.get_current_context().meta[_DEBUG] = debug
 
 
 def main() -> None:

@@ -1,78 +1,91 @@
 """Events from Ceilometer's own event API (service type ``metering``).
 
-Ceilometer answers with the earliest events from a moment on, that moment included, and has no way to ask
-for what lies behind an event. Reading cannot stall all the same (spec capture 1.8, B3): each page either
-has something new; or is short, and everything is read; or ends on a later moment, where the next begins;
-or is a full page of known events that all have the moment it was asked from. Only then is more asked for
-at once, and if the service gives no more, that moment is read type by type. A moment that even this cannot
-read is reported as a failure that names it: nothing is passed over and nothing is waited on in silence.
+Ceilometer answers with the earliest events from a moment on, that moment included, and cannot be asked for
+what lies behind an event. Reading does not stall all the same (spec capture 1.8, 9 B3):
+
+* A page that was not cut has everything: the walk is over.
+* A page that was cut and ends on a later moment than it began with has everything before that moment. The
+  next one begins there, so each such step goes forward in time.
+* A page that was cut and has one moment only is asked for again with twice the limit, up to
+  ``LARGEST_PAGE``. A larger page either ends on a later moment, or is not cut, or is larger still.
+
+So there are finitely many requests between two steps forward. Where the last step is not possible, because
+the limit has no effect or does not suffice, the monitor fails and says so at every poll: nothing is passed
+over, and nothing is waited for in silence.
+
+A page was cut where it has as many events as were asked for. It may also have been cut by a limit of the
+service or of a proxy, where it is as large as any that was ever had. If such a page has one moment only,
+the beginning of history is asked for with a limit that is one larger: if that gives more, the page was not
+cut; if it gives other events and still no more, it was. With nothing in the whole history but the page
+itself, it was cut if asking for more has had no effect, and is believed otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from tasks.model import clock
 from tasks.model.errors import ProviderDown
-from tasks.providers.openstack.event_api import EventApiMonitor, Query, as_text
+from tasks.providers.openstack.event_api import EventApiMonitor, Page, since
+from tasks.providers.openstack.event_walk import REMEMBERED_TOGETHER, Sighting
 
 #: So many events are asked for at once at the most, where they all have one moment.
-LARGEST_PAGE = 12_800
+LARGEST_PAGE = REMEMBERED_TOGETHER
 
 
 class CeilometerMonitor(EventApiMonitor):
-    """Ceilometer answers with nothing to a query for all tenants, so it is not asked that way (spec capture 1.5)."""
+    """Reads Ceilometer by moments.
+
+    Ceilometer takes ``all_tenants`` for a field of the events and finds none (spec capture 9 A7): an
+    administrator sees everything without it.
+    """
 
     name: ClassVar[str] = "ceilometer"
     priority: ClassVar[int] = 1
     service: ClassVar[str] = "metering"
 
-    def _pages(self, since: str | None) -> Iterator[list[dict[str, Any]]]:
-        size, walked = self._options.page, set[str]()
-        while not self._stopped:
-            page = self._get(_from(since), size)
-            fresh = [e for e in page if str(e["message_id"]) not in walked]
-            walked.update(str(e["message_id"]) for e in page)
-            if fresh:
-                yield page
-                size = self._options.page
-            if not page or (not fresh and len(page) < size):
+    def _pages(self) -> Iterator[Page]:
+        walk, limit = self._walk, self._options.page_limit
+        smaller = 0
+        while True:
+            begin = walk.since()
+            page = self._page(begin, limit)
+            final = len(page) < limit and len(page) < max(walk.largest, 1)
+            walk.largest = max(walk.largest, len(page))
+            yield page, final
+            if final:
                 return
-            if fresh or str(page[-1]["generated"]) != since:
-                since = str(page[-1]["generated"])
-            elif size < LARGEST_PAGE and len(page) >= size:
-                size *= 2
-                larger = self._get(_from(since), size)
-                if len(larger) <= len(page):
-                    yield self._type_by_type(str(since))
-                    since, size = _next_moment(str(since)), self._options.page
+            if page[-1].generated > (begin or ""):
+                limit, smaller = self._options.page_limit, 0
+            elif len(page) >= limit:
+                limit, smaller = self._more(page, limit), limit
             else:
-                raise ProviderDown(self._stuck(str(since), len(page)))
+                self._check_uncut(page, refused=len(page) == smaller)
+                return
 
-    def _type_by_type(self, moment: str) -> list[dict[str, Any]]:
-        """All events of one moment, asked for by each type that the service knows."""
-        found: list[dict[str, Any]] = []
-        types = self._ask("/v2/event_types")
-        for event_type in types if isinstance(types, list) else []:
-            page = self._get([*_from(moment), ("event_type", "eq", str(event_type))], self._options.page)
-            here = [e for e in page if str(e["generated"]) == moment]
-            if len(here) == len(page) >= self._options.page:
-                raise ProviderDown(self._stuck(moment, len(page)))
-            found += here
-        return found
+    def _page(self, begin: str | None, limit: int) -> list[Sighting]:
+        return sorted(self._get(since(begin), limit), key=lambda sighting: sighting.generated)
 
-    def _stuck(self, moment: str, number: int) -> str:
-        return (
-            f"{self._provider.name}: Ceilometer gives at most {number} events of the moment {moment} and may have more. "
-            "Raise its limit for one answer, or use the notification bus (monitor: amqp). Nothing was passed over"
+    def _more(self, page: list[Sighting], limit: int) -> int:
+        if limit >= LARGEST_PAGE:
+            raise self._stuck(page)
+        return min(limit * 2, LARGEST_PAGE)
+
+    def _check_uncut(self, page: list[Sighting], *, refused: bool) -> None:
+        """Raise ``ProviderDown`` where a page of one moment was cut though more was asked for."""
+        if len(page) < 2:
+            return
+        history = self._page(None, len(page) + 1)
+        self._walk.largest = max(self._walk.largest, len(history))
+        if len(history) > len(page):
+            return
+        known = {sighting.message_id for sighting in page}
+        if refused or any(sighting.message_id not in known for sighting in history):
+            raise self._stuck(page)
+
+    def _stuck(self, page: list[Sighting]) -> ProviderDown:
+        return ProviderDown(
+            f"{self._provider.name}: Ceilometer gives {len(page)} events of the moment {page[-1].generated} and no "
+            "more in one answer; if there are others, they cannot be asked for. Raise the limit for one answer in the "
+            "service or in the proxy before it, or use the notification bus (monitor: amqp). Nothing was passed over"
         )
-
-
-def _from(since: str | None) -> Query:
-    return [("start_timestamp", "ge", since)] if since else []
-
-
-def _next_moment(moment: str) -> str:
-    return as_text(clock.parse_utc(moment) + timedelta(microseconds=1))

@@ -8,8 +8,9 @@ through the API begins a little before the end of the one before it. What is kep
     years ahead must not make us pass over everything that happens until then.
 ``floor``
     Where the next walk begins. Everything before it has *settled*: it was passed when it was older than
-    the back-read, so nothing could appear there any more. That is ``back-read`` before ``newest``, or the
-    earliest moment that the walk passed too early to be sure, whichever is earlier.
+    the back-read, so nothing can appear there any more. It lies one back-read before ``newest``, or before
+    the clock as it stood when the walk first passed something younger than that (``unsettled``), whichever
+    is earlier.
 ``seen``
     The ids of all events from ``floor`` on that were handed over. They are met again and skipped. In a
     storm at most ``REMEMBERED`` are kept and ``floor`` follows them, so the back-read is then shorter.
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from tasks.model import clock
@@ -41,7 +42,7 @@ class Sighting(NamedTuple):
 
     generated: str
     message_id: str
-    event: dict[str, Any]
+    event: dict[str, Any] | str
 
 
 @dataclass(slots=True)
@@ -103,48 +104,54 @@ class Walk:
         now = clock.now()
         present, settled = as_text(now), as_text(now - timedelta(seconds=self.backread))
         for generated, message_id, _ in sightings:
-            if message_id not in self.seen and generated > settled:
-                self.unsettled = min(self.unsettled or generated, generated)
-            self.seen[message_id] = generated
+            self.marker = message_id
+            if not generated:
+                continue
+            if generated > settled:
+                self.unsettled = min(self.unsettled or settled, settled)
+            self.seen[message_id] = self.at = generated
             self.newest = max(self.newest or "", min(generated, present))
-            self.at, self.marker = generated, message_id
-        self._raise_floor()
+        self._move_floor()
 
     def finish(self) -> None:
         """The walk has reached the end: the next one begins at the floor."""
-        self._raise_floor()
         self.at = self.marker = self.unsettled = None
         self._forget()
 
-    def _raise_floor(self) -> None:
+    def _move_floor(self) -> None:
+        """Up, where something has settled or too much is remembered, and never down."""
         if self.newest is None:
             return
-        floor = _before(self.newest, self.backread)
-        if self.unsettled is not None:
-            floor = min(floor, self.unsettled)
-        self.floor = max(self.floor or "", floor)
+        settled = before(self.newest, self.backread)
+        self.floor = max(self.floor or "", min(settled, self.unsettled or settled))
         past = sorted(moment for moment in self.seen.values() if self.floor <= moment <= self.newest)
         if len(past) > REMEMBERED:
             self.floor = past[-REMEMBERED]
-            if past.count(past[-1]) > REMEMBERED_TOGETHER:
-                self.floor = _before(past[-1], -1e-6)
+            if past.count(self.floor) > REMEMBERED_TOGETHER:
+                self.floor = before(self.floor, -1e-6)
         self._forget()
 
     def _forget(self) -> None:
-        """Drop the ids that no walk will meet again."""
-        assert self.floor is not None or self.newest is None
-        lowest = min(self.floor or "", self.at or self.floor or "")
-        kept = {message_id: moment for message_id, moment in self.seen.items() if moment >= lowest}
-        ahead = [message_id for message_id, moment in kept.items() if moment > (self.newest or "")]
-        for message_id in ahead[REMEMBERED:]:
-            del kept[message_id]
-        self.seen = kept
+        """Drop the ids that no walk will meet again; beyond the bounds, those that were met first."""
+        floor, newest = self.floor or "", self.newest or ""
+        lowest = floor if self.at is None else min(floor, self.at)
+        kept = {i: moment for i, moment in self.seen.items() if lowest <= moment <= newest}
+        ahead = {i: moment for i, moment in self.seen.items() if moment > newest}
+        self.seen = _last(kept, REMEMBERED + REMEMBERED_TOGETHER) | _last(ahead, REMEMBERED)
 
 
-def as_text(moment: Any) -> str:
+def as_text(moment: datetime) -> str:
     """A moment as the event APIs write it: UTC without a zone, to the microsecond, always of one length."""
-    return str(moment.strftime("%Y-%m-%dT%H:%M:%S.%f"))
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
-def _before(moment: str, seconds: float) -> str:
-    return as_text(clock.parse_utc(moment) - timedelta(seconds=seconds))
+def before(moment: str, seconds: float) -> str:
+    """The moment so many seconds earlier, as far as there are dates."""
+    try:
+        return as_text(clock.parse_utc(moment) - timedelta(seconds=seconds))
+    except OverflowError:
+        return moment
+
+
+def _last(ids: dict[str, str], number: int) -> dict[str, str]:
+    return ids if len(ids) <= number else dict(list(ids.items())[-number:])
