@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session, aliased
 
@@ -24,7 +26,8 @@ def causes(session: Session, event_id: int) -> list[int]:
         .where(line.c.up < GENERATIONS)
     )
     line = line.union_all(above)
-    return list(session.scalars(select(line.c.id).where(line.c.up > 0).order_by(line.c.up.desc())))
+    found = session.scalars(select(line.c.id).where(line.c.up > 0).order_by(line.c.up))
+    return _once(event_id, found)[::-1]
 
 
 def descendants(session: Session, event_id: int) -> tuple[list[int], bool]:
@@ -37,4 +40,9 @@ def descendants(session: Session, event_id: int) -> tuple[list[int], bool]:
     # Without an order, so that the database stops at the limit; it works level by level all the same.
     found = session.execute(select(line.c.id, line.c.down).limit(DESCENDANTS + 1)).all()
     nearest = sorted((row.down, row.id) for row in found)
-    return [number for _, number in nearest[:DESCENDANTS]], len(found) > DESCENDANTS
+    return _once(event_id, (number for _, number in nearest[:DESCENDANTS])), len(found) > DESCENDANTS
+
+
+def _once(event_id: int, numbers: Iterable[int]) -> list[int]:
+    """The others, each once: rows that lead in a circle make no endless family."""
+    return list(dict.fromkeys(number for number in numbers if number != event_id))

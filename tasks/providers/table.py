@@ -71,7 +71,7 @@ def _extended(
     for point in points:
         try:
             kind, monitor = _loaded(table, point)
-        except Exception as error:  # noqa: BLE001 - a broken package must hurt nothing but itself
+        except Exception as error:  # a broken package must hurt nothing but itself
             reason = f"{type(error).__name__}: {error}"
             log.exception("a monitor of an installed package cannot be used", entry_point=point.value, reason=reason)
             left_out.append(Broken(point.value, reason))

@@ -16,6 +16,7 @@ from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import Decision, Event, Place
 from tasks.ledger.incidents import Incident
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
+from tasks.ledger.providers import Mark
 from tasks.ledger.session import Ledger
 
 _LIMIT = 200
@@ -96,6 +97,12 @@ class Watch:
 
     def _line(self, colour: str, what: str, text: str) -> None:
         self._console.print(Text.assemble((f"{what:<12}", colour), text[:200]), soft_wrap=True)
+
+
+def ticked(ledger: Ledger) -> bool:
+    """Whether the first tick has been: from then on events are asked for."""
+    with ledger.reading() as session:
+        return session.get(Mark, "tick") is not None
 
 
 def pending(ledger: Ledger) -> int:

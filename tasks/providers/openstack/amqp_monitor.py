@@ -259,9 +259,5 @@ def _open(broker: Broker, options: Amqp) -> Wire:
         heartbeat=options.heartbeat_seconds,
         transport="pyamqp",
     )
-    try:
-        connection.connect()
-        return Wire(connection)
-    except BaseException:
-        connection.collect()
-        raise
+    # Not connection.connect(): it tries twice with two seconds between, and the next broker waits meanwhile.
+    return Wire(connection.transport.establish_connection())

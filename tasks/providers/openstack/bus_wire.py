@@ -18,15 +18,14 @@ BROKEN = (AMQPError, OSError, AttributeError)
 
 
 class Wire:
-    """What kombu has connected, taken once.
+    """A connection of py-amqp that kombu has opened.
 
     kombu and py-amqp open a new connection when a lost one is looked at. It would know nothing of our
     bindings, so nothing is looked at here but what was there at first.
     """
 
     def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._amqp = connection.connection
+        self._amqp = connection
         self._transport = self._amqp.transport
         self._beat_at = 0.0
         self.be_patient()
@@ -84,7 +83,7 @@ class Wire:
             # It was gone already, which is all that was wanted.
             pass
         finally:
-            self._connection.collect()
+            self._amqp.collect()
 
     def _set_timeout(self, seconds: float) -> None:
         if self._transport.sock is not None:

@@ -17,7 +17,8 @@ A page was cut where it has as many events as were asked for. It may also have b
 service or of a proxy, where it is as large as any that was ever had. If such a page has one moment only,
 the beginning of history is asked for with a limit that is one larger: if that gives more, the page was not
 cut; if it gives other events and still no more, it was. With nothing in the whole history but the page
-itself, it was cut if asking for more has had no effect, and is believed otherwise.
+itself nobody can tell: it counts as cut if it has at least the services' own default of events and asking
+for more has had no effect.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from tasks.providers.openstack.event_walk import REMEMBERED_TOGETHER, Sighting
 
 #: So many events are asked for at once at the most, where they all have one moment.
 LARGEST_PAGE = REMEMBERED_TOGETHER
+#: What Ceilometer gives to a request without a limit; none is known to cut answers below that.
+DEFAULT_PAGE = 100
 
 
 class CeilometerMonitor(EventApiMonitor):
@@ -80,7 +83,8 @@ class CeilometerMonitor(EventApiMonitor):
         if len(history) > len(page):
             return
         known = {sighting.message_id for sighting in page}
-        if refused or any(sighting.message_id not in known for sighting in history):
+        others = any(sighting.message_id not in known for sighting in history)
+        if others or (refused and len(page) >= DEFAULT_PAGE):
             raise self._stuck(page)
 
     def _stuck(self, page: list[Sighting]) -> ProviderDown:
