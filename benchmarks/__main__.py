@@ -57,7 +57,8 @@ def main() -> int:
     console.print(table)
     middle = sorted(runs, key=lambda r: r.rate)[len(runs) // 2]
     console.print(
-        f"of {middle.events:,} notifications came {middle.raised:,} raised events besides; CPU microseconds a notification: {middle.cpu}"
+        f"of {middle.events:,} notifications came {middle.raised:,} raised events besides; "
+        f"CPU microseconds a notification: {middle.cpu}"
     )
     if given.json:
         given.json.write_text(

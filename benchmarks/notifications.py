@@ -22,10 +22,22 @@ def body(number: int, objects: int, began: datetime) -> bytes:
     event_type = MIX[number % len(MIX)]
     server = str(uuid.uuid5(uuid.NAMESPACE_OID, f"server-{number % objects}"))
     payload = {
-        "instance_id": server, "tenant_id": "p1", "user_id": "u1", "host": "node1", "node": "node1", "state": "active", "memory_mb": 2048,
-        "display_name": f"server-{number % objects}", "reservation_id": "r-abcd1234", "vcpus": 2, "disk_gb": 20, "metadata": {"owner": "bench"},
-        "image_meta": {f"property_{i}": "x" * 40 for i in range(12)}, "availability_zone": "nova", "instance_type": "m1.small",
-    }  # fmt: skip
+        "instance_id": server,
+        "tenant_id": "p1",
+        "user_id": "u1",
+        "host": "node1",
+        "node": "node1",
+        "state": "active",
+        "memory_mb": 2048,
+        "display_name": f"server-{number % objects}",
+        "reservation_id": "r-abcd1234",
+        "vcpus": 2,
+        "disk_gb": 20,
+        "metadata": {"owner": "bench"},
+        "image_meta": {f"property_{i}": "x" * 40 for i in range(12)},
+        "availability_zone": "nova",
+        "instance_type": "m1.small",
+    }
     if event_type.startswith("port"):
         payload = {
             "port": {
@@ -48,10 +60,18 @@ def body(number: int, objects: int, began: datetime) -> bytes:
             "display_name": "x" * 800,
         }
     message = {
-        "message_id": str(uuid.uuid4()), "publisher_id": "compute.node1", "event_type": event_type, "priority": "INFO", "payload": payload,
-        "timestamp": (began + timedelta(microseconds=number * 50)).replace(tzinfo=None).isoformat(sep=" "), "_unique_id": uuid.uuid4().hex,
-        "_context_request_id": f"req-{uuid.uuid4()}", "_context_user_name": "bench", "_context_project_id": "p1", "_context_roles": ["member"],
-    }  # fmt: skip
+        "message_id": str(uuid.uuid4()),
+        "publisher_id": "compute.node1",
+        "event_type": event_type,
+        "priority": "INFO",
+        "payload": payload,
+        "timestamp": (began + timedelta(microseconds=number * 50)).replace(tzinfo=None).isoformat(sep=" "),
+        "_unique_id": uuid.uuid4().hex,
+        "_context_request_id": f"req-{uuid.uuid4()}",
+        "_context_user_name": "bench",
+        "_context_project_id": "p1",
+        "_context_roles": ["member"],
+    }
     return json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(message)}).encode()
 
 

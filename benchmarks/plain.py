@@ -36,10 +36,28 @@ def measure(events: int, processes: int) -> float:
     client.flushdb()
     log = subprocess.DEVNULL
     worker = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "benchmarks.plain", "worker", "-Q", "plain", "-c", str(processes), "-E",
-         "--without-gossip", "--without-mingle", "--loglevel", "ERROR"],
-        stdout=log, stderr=log, env={**os.environ, "BENCH_BROKER": BROKER}, start_new_session=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "benchmarks.plain",
+            "worker",
+            "-Q",
+            "plain",
+            "-c",
+            str(processes),
+            "-E",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel",
+            "ERROR",
+        ],
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "BENCH_BROKER": BROKER},
+        start_new_session=True,
+    )
     try:
         _ready()
         began = time.monotonic()

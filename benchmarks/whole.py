@@ -121,14 +121,31 @@ def _site(folder: Path, name: str, policies: int) -> Path:
     (site / "policies").mkdir(parents=True)
     (site / "catchment.toml").write_text("")
     provider = {
-        "name": "bench", "type": "openstack", "monitor": "amqp", "inventory": "none",
-        "amqp": {"urls": ["amqp://guest:guest@127.0.0.1:5672"], "queue": name, "exchanges": {name: ["notifications.*"]}},
-    }  # fmt: skip
+        "name": "bench",
+        "type": "openstack",
+        "monitor": "amqp",
+        "inventory": "none",
+        "amqp": {
+            "urls": ["amqp://guest:guest@127.0.0.1:5672"],
+            "queue": name,
+            "exchanges": {name: ["notifications.*"]},
+        },
+    }
     (site / "providers.yaml").write_text(json.dumps({"providers": [provider]}))
-    applying = [{"name": f"applies-{i}", "target": "server", "on": ["vm_poweroff", "vm_start"], "when": {"field": "event.tenant_id", "is": "p2"}, "then": [{"log": {"message": "never"}}]} for i in range(min(5, policies))]  # fmt: skip
-    others = [{"name": f"other-{i}", "target": "server", "on": ["vm_suspend"], "when": {"field": "event.tenant_id", "is": "p1"}, "then": [{"log": {"message": "never"}}]} for i in range(max(0, policies - 5))]  # fmt: skip
+    applying = [_policy(f"applies-{i}", ["vm_poweroff", "vm_start"], "p2") for i in range(min(5, policies))]
+    others = [_policy(f"other-{i}", ["vm_suspend"], "p1") for i in range(max(0, policies - 5))]
     (site / "policies" / "bench.yaml").write_text(json.dumps({"policies": applying + others}))
     return site
+
+
+def _policy(name: str, events: list[str], tenant: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "target": "server",
+        "on": events,
+        "when": {"field": "event.tenant_id", "is": tenant},
+        "then": [{"log": {"message": "never"}}],
+    }
 
 
 def _listening(queue: str, running: Processes) -> None:

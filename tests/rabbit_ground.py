@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import amqp
 from amqp.exceptions import AMQPError, NotFound
@@ -19,10 +18,8 @@ from tasks.providers.contracts import Batch, ProviderConfig
 from tasks.providers.openstack.amqp_monitor import AmqpMonitor
 from tasks.providers.openstack.options import OpenStackOptions
 
-URL = os.environ.get("CATCHMENT_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672")
-_PARTS = urlsplit(URL)
-HOST, PORT = _PARTS.hostname or "127.0.0.1", _PARTS.port or 5672
-USER, PASSWORD = _PARTS.username or "guest", _PARTS.password or "guest"
+HOST, PORT = "127.0.0.1", 5672
+USER, PASSWORD = "guest", "guest"
 
 
 def url(port: int = PORT, *, user: str = USER, password: str = PASSWORD, vhost: str = "") -> str:
@@ -74,6 +71,10 @@ class Bus:
             properties = {"content_type": "application/json", "content_encoding": "utf-8"} | more
             self.channel.basic_publish(amqp.Message(body, **properties), exchange or self.name, key)
 
+    def new_channel(self) -> Any:
+        """A channel that a refusal may close."""
+        return self._connection.channel()
+
     def waiting(self) -> int:
         """Messages in our queue that nobody holds."""
         return int(self.channel.queue_declare(self.queue, passive=True).message_count)
@@ -85,9 +86,8 @@ class Bus:
     def has_queue(self) -> bool:
         """Whether our queue is there."""
         try:
-            self.waiting()
+            self.new_channel().queue_declare(self.queue, passive=True)
         except NotFound:
-            self.channel = self._connection.channel()
             return False
         return True
 

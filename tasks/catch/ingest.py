@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import case, select, text, update
 from sqlalchemy.orm import Session
 
 from tasks.catch.reading import Caught, unwrap
@@ -267,7 +267,8 @@ class Ingest:
         """The new cursor and the provider's contact, fenced by the lease."""
         values: dict[str, Any] = {"contact_at": now, "monitor": monitor, "failure": None}
         if fresh:
-            values["event_at"] = max(c.identity.occurred_at for c in fresh)
+            newest = max(c.identity.occurred_at for c in fresh)
+            values["event_at"] = case((Provider.event_at > newest, Provider.event_at), else_=newest)
         statement = update(Provider).where(Provider.id == self._provider_id)
         if lease is not None:
             statement = statement.where(Provider.lease_owner == lease)

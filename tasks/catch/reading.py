@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,11 @@ from tasks.model.errors import BadPayload
 from tasks.model.event import Identity, Message
 from tasks.model.event import Notification as Raw
 from tasks.providers.contracts import Converter
+
+
+#: What PostgreSQL refuses in a text, and the longest text of an identity in characters: it goes into an index.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+_IDENTITY_LIMIT = 500
 
 
 @dataclass(slots=True)
@@ -36,31 +43,44 @@ def unwrap(
     caught: list[Caught] = []
     rejected = 0
     for raw in notifications:
-        if isinstance(raw.body, bytes | str) and len(raw.body) > body_limit:
-            caught.append(
-                _quarantined(
-                    raw,
-                    f"the notification has {len(raw.body)} bytes, and catch.body_limit_bytes is {body_limit}",
-                    body_limit,
-                )
-            )
+        size = _size(raw.body)
+        if size > body_limit:
+            reason = f"the notification has {size} bytes, and catch.body_limit_bytes is {body_limit}"
+            caught.append(_quarantined(raw, reason, body_limit))
             continue
         try:
-            messages = converter.unwrap(raw.body)
+            messages = [(converter.identify(message), message) for message in converter.unwrap(raw.body)]
+            wanted = [(i, m) for i, m in messages if i.event_type not in ignore and i.raw_event_type not in ignore]
+            found = [_caught(identity, message, raw.road) for identity, message in wanted]
         except BadPayload as error:
             caught.append(_quarantined(raw, str(error), body_limit))
-            continue
-        for message in messages:
-            identity = converter.identify(message)
-            if identity.event_type in ignore or identity.raw_event_type in ignore:
-                rejected += 1
-            else:
-                caught.append(_caught(identity, message, raw.road))
+        except Exception as error:  # noqa: BLE001 - a converter's bug must not keep the batch from being stored
+            reason = f"the {converter.source} converter failed: {type(error).__name__}: {error!s:.500}"
+            caught.append(_quarantined(raw, _UNFIT.sub("\ufffd", reason), body_limit))
+        else:
+            caught += found
+            rejected += len(messages) - len(wanted)
     return caught, rejected
 
 
+def _size(body: object) -> int:
+    """Bytes of a body as it came; an object that was read already passed the limits of who read it."""
+    if isinstance(body, str) and not body.isascii():
+        return len(body.encode("utf-8", "replace"))
+    return len(body) if isinstance(body, bytes | str) else 0
+
+
 def _caught(identity: Identity, message: Message, road: str) -> Caught:
-    return Caught(identity, message.form, dump_json(message.content), road)
+    texts = (
+        identity.message_id, identity.raw_event_type, identity.event_type, identity.resource_kind or "",
+        identity.resource_id or "", identity.twin or "", identity.variant, message.form,
+    )  # fmt: skip
+    if any(len(text) > _IDENTITY_LIMIT for text in texts) or _UNFIT.search("".join(texts)):
+        raise BadPayload("an id or a type in the message is too long, or has characters that the ledger cannot keep")
+    content = dump_json(message.content)
+    if not content.isascii():
+        content.encode()  # raises for what no database takes
+    return Caught(identity, message.form, content, road)
 
 
 def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
@@ -69,7 +89,7 @@ def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
         if isinstance(raw.body, bytes)
         else raw.body.encode("utf-8", "replace")
         if isinstance(raw.body, str)
-        else dump_json(raw.body).encode()
+        else json.dumps(raw.body, default=str, skipkeys=True).encode()
     )
     digest = hashlib.sha256(body).hexdigest()
     kept = body[:body_limit].decode("utf-8", "replace").replace("\x00", "�")

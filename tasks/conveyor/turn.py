@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import Failure, advance, park, put_back
@@ -56,16 +56,18 @@ def take(installation: Installation, line: Line, lanes: Sequence[int], limit: in
     """Work once on what is due at the first stage of a line, in those of the lanes that are free.
 
     ``line`` is one stage with its handler, or several that follow each other and are carried through in
-    the same turn and transaction (``conveyor.fuse``). A batch that the database refuses as a whole (a
-    value that no column takes) is worked again one by one, so that only the event that carries it fails.
+    the same turn and transaction (``conveyor.fuse``). A batch that cannot be written as a whole (a value
+    that no column takes) is worked again one by one, so that only the event that carries it fails.
     """
     site = installation.site
     size = limit or site.settings.conveyor.batch
     stage = line[0][0]
     try:
         return _turn(installation, site, line, lanes, size)
-    except (DataError, IntegrityError) as error:
-        log.warning("the ledger refused a batch; its events are worked one by one", stage=stage, error=str(error.orig))
+    except Exception as error:
+        if not _is_refusal(error):
+            raise
+        log.warning("the ledger refused a batch; its events are worked one by one", stage=stage, error=_words(error))
     turn = Turn(stage)
     for _ in range(size):
         single = _single(installation, site, line[:1], lanes)
@@ -81,15 +83,41 @@ def take(installation: Installation, line: Line, lanes: Sequence[int], limit: in
 
 
 def _single(installation: Installation, site: Site, line: Line, lanes: Sequence[int]) -> Turn:
+    [(stage, handler)] = line
+    worked: set[int] = set()
+
+    def note(event: EventValue, view: View) -> Outcome:
+        worked.add(event.id)
+        return handler(event, view)
+
     try:
-        return _turn(installation, site, line, lanes, 1)
-    except (DataError, IntegrityError) as error:
-        refusal = CatchmentError(f"the ledger refuses what the {line[0][0]} stage made of this event: {error.orig}")
+        return _turn(installation, site, [(stage, note)], lanes, 1)
+    except Exception as error:
+        if not worked or not _is_refusal(error):
+            raise
+        refusal = CatchmentError(f"the ledger refuses what the {stage} stage made of this event: {_words(error)}")
 
     def refuse(event: EventValue, view: View) -> Outcome:
-        raise refusal
+        # Its lane was free for a moment: somebody else may have worked on it, and this may be another event.
+        if event.id in worked:
+            raise refusal
+        return handler(event, view)
 
-    return _turn(installation, site, [(line[0][0], refuse)], lanes, 1)
+    return _turn(installation, site, [(stage, refuse)], lanes, 1)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the values are at fault, and not the database or the way to it."""
+    if isinstance(error, DBAPIError):
+        # 54 is a program limit: a text too long for an index, which the driver takes for trouble of the server.
+        beyond = str(getattr(error.orig, "sqlstate", None) or "").startswith("54")
+        return beyond or isinstance(error, DataError | IntegrityError)
+    return isinstance(error, StatementError | ValueError | TypeError | LookupError | AttributeError | RecursionError)
+
+
+def _words(error: Exception) -> str:
+    cause = error.orig if isinstance(error, StatementError) else error
+    return f"{type(cause).__name__}: {cause}"
 
 
 def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[int], size: int) -> Turn:
@@ -158,7 +186,7 @@ def _work(
             held.add(item.object_key)
             log.warning(
                 "an event failed at a stage",
-                event=item.event.id,
+                event_id=item.event.id,
                 stage=stage,
                 attempt=item.attempts + 1,
                 error=str(failures[-1]),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
 from tasks.ledger.inventory import RefreshRequest, RefreshTarget
 from tasks.ledger.lines import Line
+from tasks.ledger.patterns import led_by
 from tasks.ledger.providers import Provider, Tally
 from tasks.ledger.tally import COUNTS
 from tasks.model import clock
@@ -52,8 +53,8 @@ def balance(session: Session) -> list[Balance]:
         .group_by(Tally.provider_id)
         .subquery("tallied")
     )
-    pending = owned_rows(Place, PENDING).subquery("waiting")
-    dead = owned_rows(DeadLetter, DEAD).subquery("dead")
+    pending = _owned_rows(session, Place, PENDING).subquery("waiting")
+    dead = _owned_rows(session, DeadLetter, DEAD).subquery("dead")
     rows = session.execute(
         select(
             Provider.name,
@@ -72,7 +73,7 @@ def balance(session: Session) -> list[Balance]:
     return [line for line in lines if line.provider != INTERNAL or _moved(line)]
 
 
-def owned_rows(standing: type[Place] | type[DeadLetter], state: str) -> Any:
+def _owned_rows(session: Session, standing: type[Place] | type[DeadLetter], state: str) -> Any:
     """How many events in ``state`` each provider has: raised ones under ``internal``.
 
     ``standing`` is the narrow table with a row for each event in that state: the events that are through
@@ -82,9 +83,7 @@ def owned_rows(standing: type[Place] | type[DeadLetter], state: str) -> Any:
     owner = case((Event.raised, internal), else_=Event.provider_id).label("owner")
     return (
         select(owner, func.count().label("number"))
-        .select_from(standing)
-        .join(Event, Event.id == standing.event_id)
-        .where(Event.state == state)
+        .where(Event.state == state, led_by(session, Event.id, select(standing.event_id)))
         # By the label: PostgreSQL takes the expression with its parameters for another one.
         .group_by("owner")
     )

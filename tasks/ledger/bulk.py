@@ -69,7 +69,8 @@ def _iso_moment(value: Any) -> str:
 
 def _sqlite_moment(value: Any) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        # Not strftime, which writes the years before 1000 with fewer than four digits.
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="microseconds")
     raise TypeError(f"{type(value).__name__} is no column value")
 
 

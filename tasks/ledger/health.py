@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from tasks.ledger.events import PENDING, Event, Place
 from tasks.ledger.lines import Line
+from tasks.ledger.patterns import led_by
 from tasks.ledger.providers import Mark, Provider
 from tasks.model.event import INTERNAL
 
@@ -83,9 +84,7 @@ def providers(session: Session, now: datetime) -> list[ProviderHealth]:
     """The health of each provider by name, judged by the ledger alone. ``internal`` is none."""
     waiting = (
         select(Event.provider_id, func.count().label("number"))
-        .select_from(Place)
-        .join(Event, Event.id == Place.event_id)
-        .where(Event.state == PENDING, Event.raised.is_(False))
+        .where(Event.state == PENDING, Event.raised.is_(False), led_by(session, Event.id, select(Place.event_id)))
         .group_by(Event.provider_id)
         .subquery("waiting")
     )

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from tasks.ledger.effects import Effect
-from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
+from tasks.ledger.events import FINISHED, PENDING, DeadLetter, Event, Place
 from tasks.ledger.incidents import CLOSED, Incident
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
 from tasks.ledger.lines import EffectLine, EventLine, IncidentLine, ObjectDetail, ObjectLine
-from tasks.ledger.patterns import fits
+from tasks.ledger.patterns import fits, led_by
 from tasks.ledger.providers import Provider
 from tasks.ledger.selects import (
     change_lines,
@@ -56,7 +56,7 @@ def events(
     goes on after the event ``after_id``, in its own order.
     """
     query = event_lines().where(
-        *_about(provider, event_type, resource, project, since, until, session), *_standing(state, stage)
+        *_about(provider, event_type, resource, project, since, until, session), *_standing(session, state, stage)
     )
     place = tuple_(Event.occurred_at, Event.id)
     if after_id is not None:
@@ -126,23 +126,19 @@ def _concerns(session: Session, resource: str) -> ColumnElement[bool]:
     return and_(Event.object_key.in_(keys), Event.resource_kind == kind, Event.resource_id == ref)
 
 
-def _standing(state: str | None, stage: str | None) -> list[ColumnElement[bool]]:
-    """Conditions on where an event stands, put so that the narrow tables lead and not the events."""
-    pending, dead = Event.id.in_(select(Place.event_id)), Event.id.in_(select(DeadLetter.event_id))
-    if stage is not None:
-        pending = Event.id.in_(select(Place.event_id).where(Place.stage == stage))
-        dead = Event.id.in_(select(DeadLetter.event_id).where(DeadLetter.stage == stage))
-    if state is None:
-        return [] if stage is None else [or_(pending, dead)]
-    found: list[ColumnElement[bool]] = [Event.state == state]
-    if state == PENDING:
-        found.append(pending)
-    elif state == DEAD:
-        found.append(dead)
-    elif stage is not None:
+def _standing(session: Session, state: str | None, stage: str | None) -> list[ColumnElement[bool]]:
+    """Conditions on where an event stands. The narrow tables lead, however many events are through."""
+    if stage is None and state in (None, FINISHED):
+        return [] if state is None else [Event.state == state]
+    if state == FINISHED:
         # What is through stands nowhere.
-        found.append(false())
-    return found
+        return [false()]
+    places, letters = select(Place.event_id), select(DeadLetter.event_id)
+    if stage is not None:
+        places, letters = places.where(Place.stage == stage), letters.where(DeadLetter.stage == stage)
+    if state is None:
+        return [led_by(session, Event.id, places.union_all(letters))]
+    return [Event.state == state, led_by(session, Event.id, places if state == PENDING else letters)]
 
 
 def inventory(

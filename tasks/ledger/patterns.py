@@ -1,10 +1,10 @@
-"""Text patterns with ``*`` and ``?`` as conditions of a statement, alike on both databases."""
+"""Conditions that each database wants written in its own way, with one meaning."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, any_, func
 from sqlalchemy.orm import Session
 
 
@@ -23,3 +23,14 @@ def fits(session: Session, column: Any, pattern: str) -> ColumnElement[bool]:
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     liked: ColumnElement[bool] = column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
     return liked
+
+
+def led_by(session: Session, column: Any, ids: Any) -> ColumnElement[bool]:
+    """That an indexed column is one of the few ``ids``, a select of one column, and looked up by them.
+
+    As a join or a plain ``IN`` it is for the planners to choose which side leads, and they take the large
+    table now and then.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return column.in_(ids)  # type: ignore[no-any-return]  # the column is of any sort
+    return column == any_(func.array(ids.scalar_subquery()))  # type: ignore[no-any-return]  # as above

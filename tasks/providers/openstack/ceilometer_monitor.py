@@ -53,8 +53,7 @@ class CeilometerMonitor(EventApiMonitor):
         while True:
             begin = walk.since()
             page = self._page(begin, limit)
-            final = len(page) < limit and len(page) < max(walk.largest, 1)
-            walk.largest = max(walk.largest, len(page))
+            final = walk.is_whole(len(page), limit)
             yield page, final
             if final:
                 return
@@ -79,7 +78,7 @@ class CeilometerMonitor(EventApiMonitor):
         if len(page) < 2:
             return
         history = self._page(None, len(page) + 1)
-        self._walk.largest = max(self._walk.largest, len(history))
+        self._walk.measure(len(history))
         if len(history) > len(page):
             return
         known = {sighting.message_id for sighting in page}

@@ -139,7 +139,7 @@ class EventApiMonitor(ABC):
                 log=False,
                 **({} if timeout is None else {"timeout": timeout}),
             )
-            return answer.json()
+            return json.loads(answer.content)
 
 
 def since(moment: str | None) -> list[Condition]:

@@ -35,6 +35,9 @@ from tasks.model import clock
 REMEMBERED = 1000
 #: Ids that are remembered of one moment: a service that pages by moments alone needs all of them.
 REMEMBERED_TOGETHER = 12_800
+#: Seconds for which the size of an answer says what the service is able to give. It is measured anew then: a limit
+#: that was lowered meanwhile would make every answer look whole, and reading would stand still.
+MEASURED_SECONDS = 600.0
 
 
 class Sighting(NamedTuple):
@@ -56,14 +59,17 @@ class Walk:
     at: str | None = None
     marker: str | None = None
     seen: dict[str, str] = field(default_factory=dict)
-    #: The largest answer so far, in events: a shorter one was not cut by the service.
+    #: The largest answer of late, in events: a shorter one was not cut by the service.
     largest: int = 0
+    largest_at: str | None = None
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any] | None, backread: float) -> Self:
         """The walk that a stored cursor describes; an empty one for the very beginning."""
         stored = cursor or {}
         seen = stored.get("seen") or {}
+        measured = stored.get("largest_at") or ""
+        counts = measured > as_text(clock.now() - timedelta(seconds=MEASURED_SECONDS))
         return cls(
             backread,
             newest=stored.get("generated"),
@@ -72,7 +78,8 @@ class Walk:
             at=stored.get("at"),
             marker=stored.get("marker"),
             seen={message_id: moment for moment, ids in seen.items() for message_id in ids},
-            largest=int(stored.get("largest") or 0),
+            largest=int(stored.get("largest") or 0) if counts else 0,
+            largest_at=measured if counts else None,
         )
 
     def cursor(self) -> dict[str, Any]:
@@ -87,9 +94,21 @@ class Walk:
             "at": self.at,
             "marker": self.marker,
             "largest": self.largest,
+            "largest_at": self.largest_at,
             "seen": seen,
         }
         return {key: value for key, value in found.items() if value}
+
+    def is_whole(self, size: int, limit: int) -> bool:
+        """Whether an answer of this size was cut neither by the limit that was asked for nor by the service's."""
+        whole = size < limit and size < max(self.largest, 1)
+        self.measure(size)
+        return whole
+
+    def measure(self, size: int) -> None:
+        """Note how much the service is able to give in one answer."""
+        if size >= self.largest:
+            self.largest, self.largest_at = size, as_text(clock.now())
 
     def since(self) -> str | None:
         """The moment from which to ask (None: from the beginning of history)."""

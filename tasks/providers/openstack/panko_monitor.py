@@ -46,8 +46,7 @@ class PankoMonitor(EventApiMonitor):
                     f"{self._provider.name}: Panko does not go behind the event {marker}, so nothing after it can be "
                     "read. Check that the proxy before it passes the query on. Nothing was passed over"
                 )
-            final = len(page) < limit and len(page) < max(walk.largest, 1)
-            walk.largest = max(walk.largest, len(page))
+            final = walk.is_whole(len(page), limit)
             yield page, final
             if final:
                 return

@@ -229,6 +229,27 @@ def test_the_cursor_is_bounded_in_any_storm(timed: Any) -> None:
 
 
 def test_a_cursor_survives_being_stored() -> None:
-    walk = Walk(BACKREAD, newest=moment(2), floor=moment(1), at=moment(2), marker="b", seen={"a": moment(1)}, largest=7)
+    walk = Walk(BACKREAD, newest=moment(2), floor=moment(1), at=moment(2), marker="b", seen={"a": moment(1)})
+    walk.measure(7)
     assert Walk.of(walk.cursor(), BACKREAD) == walk
     assert Walk.of(None, BACKREAD) == Walk(BACKREAD)
+
+
+@KINDS
+def test_a_limit_that_the_service_lowers_is_noticed_though_more_came_before(
+    kind: type[EventApiMonitor], timed: Any
+) -> None:
+    service = EventService(panko=kind is PankoMonitor)
+    reading: Reading = timed(Reading(kind, service, page_limit=1000))
+    reading.now = START + timedelta(seconds=60)
+    for number in range(900):
+        service.add(f"id{number:03}", moment(number / 100))
+    reading.poll()
+    service.cap = 100
+    for number in range(900, 1300):
+        service.add(f"id{number:03}", moment(70 + number / 1000))
+    for _ in range(40):
+        reading.now += timedelta(seconds=20)
+        reading.poll()
+    assert len(reading.handed) == 1300
+    assert set(reading.handed.values()) == {1}
