@@ -101,7 +101,7 @@ def postgresql() -> Iterator[Ledger]:
         ledger.close()
 
 
-class made_database:  # noqa: N801 - used like a function in a with statement
+class made_database:
     """A new database on the server, dropped at the end."""
 
     def __init__(self) -> None:

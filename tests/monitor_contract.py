@@ -1,16 +1,8 @@
 """The contract of monitors as tests (:class:`tasks.providers.contracts.Monitor`).
 
-A monitor passes when its tests derive from :class:`MonitorContract` and say how to reach its source::
-
-    class TestMyMonitor(MonitorContract):
-        monitor = MyMonitor
-
-        @pytest.fixture
-        def source(self) -> Iterator[Source]:
-            ...
-
-One that reads from nothing derives from :class:`LifeContract`; one that holds a connection open, from
-:class:`ConnectionContract`.
+The tests of a monitor derive from :class:`MonitorContract`, name the class as ``monitor`` and have a fixture
+``source`` that says how to reach its source. One that reads from nothing derives from :class:`LifeContract`;
+one that holds a connection open, from :class:`ConnectionContract`.
 """
 
 from __future__ import annotations
@@ -198,8 +190,13 @@ class MonitorContract(LifeContract):
 
     def test_source_that_does_not_answer_is_told_with_the_providers_name(self, source: Source) -> None:
         monitor = self.monitor(source.unreachable())
+
+        def begin() -> None:
+            monitor.start(None)
+            _notifications(monitor.batches(wait=0, limit=10))
+
         with pytest.raises((ProviderDown, SignedOut), match=source.unreachable().name):
-            _begin(monitor)
+            begin()
         monitor.stop()
 
     def test_everything_comes_once_and_in_order(self, catcher: Catcher) -> None:
@@ -285,11 +282,6 @@ class ConnectionContract(MonitorContract):
         sent = catcher.publish(5)
         catcher.monitor.start(catcher.cursor)
         assert catcher.until(5) == sent
-
-
-def _begin(monitor: Monitor) -> None:
-    monitor.start(None)
-    _notifications(monitor.batches(wait=0, limit=10))
 
 
 def _notifications(batches: Iterable[Batch]) -> list[Notification]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from tasks.catch.reading import Caught, unwrap
 from tasks.catch.twins import SortedOut, pair_twins
+from tasks.conveyor import failpoints
 from tasks.conveyor.order import ORDER
 from tasks.ledger import bulk
 from tasks.ledger.base import Moment
@@ -96,6 +97,7 @@ class Ingest:
                 dead=letters,
             )
             count.write(session)
+            failpoints.reach("catch.before_commit")
         return result
 
     def _tell_apart(self, session: Session, caught: Sequence[Caught]) -> SortedOut:

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from tasks.catch import lease
 from tasks.catch.ingest import Ingest
+from tasks.conveyor import failpoints
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, want
 from tasks.ledger.providers import Cursor, Provider
@@ -140,6 +141,7 @@ def keep(ingest: Ingest, batch: Batch, monitor: str, owner: str | None) -> tuple
     except BaseException:
         batch.reject()
         raise
+    failpoints.reach("catch.before_ack")
     batch.ack()
     return stored.lanes, stored.stored
 

@@ -14,7 +14,7 @@ from tasks.model.errors import BadPayload
 from tasks.model.event import Identity, Message
 from tasks.model.event import Notification as Raw
 from tasks.providers.contracts import Converter
-
+from tasks.providers.openstack.secrets import mask
 
 #: What PostgreSQL refuses in a text, and the longest text of an identity in characters: it goes into an index.
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
@@ -92,6 +92,8 @@ def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
         else json.dumps(raw.body, default=str, skipkeys=True).encode()
     )
     digest = hashlib.sha256(body).hexdigest()
-    kept = body[:body_limit].decode("utf-8", "replace").replace("\x00", "�")
+    # Before it is cut: half a secret would not be known as one.
+    masked = mask(body.decode("utf-8", "replace").replace("\x00", "\ufffd"))
+    kept = masked.encode()[:body_limit].decode("utf-8", "replace")
     identity = Identity(f"sha256:{digest}", "unreadable", "unreadable", clock.now())
     return Caught(identity, "unreadable", dump_json({"body": kept}), raw.road, error)

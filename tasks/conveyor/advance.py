@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from tasks.conveyor.claim import Claimed
 from tasks.conveyor.order import after
 from tasks.ledger import bulk
-from tasks.ledger.base import Moment
 from tasks.ledger.events import DeadLetter, Event, Hold, Place
 from tasks.ledger.tally import Count, provider_id
 from tasks.model.errors import Permanent, Transient
@@ -52,7 +51,7 @@ def advance(session: Session, stage: str, done: Sequence[Claimed], now: datetime
         park(session, following, done, now)
     else:
         ids = bulk.listed(session, [claimed.event.id for claimed in done])
-        moment = Moment().process_bind_param(now, session.get_bind().dialect)
+        moment = bulk.moment(session, now)
         session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": ids})
         session.execute(
             text(f"UPDATE event SET state = 'finished', finished_at = :now WHERE {bulk.among(session, 'id')}"),
@@ -64,7 +63,6 @@ def advance(session: Session, stage: str, done: Sequence[Claimed], now: datetime
         for claimed in done:
             if claimed.event.namespace != POLICY_EVENT:
                 count.add(claimed.provider_id, finished=1)
-    _release(session, [c.event.id for c in done if c.attempts])
 
 
 def park(session: Session, stage: str, events: Sequence[Claimed], now: datetime) -> None:
@@ -78,17 +76,22 @@ def park(session: Session, stage: str, events: Sequence[Claimed], now: datetime)
         {
             "ids": bulk.listed(session, [c.event.id for c in events]),
             "stage": stage,
-            "now": Moment().process_bind_param(now, session.get_bind().dialect),
+            "now": bulk.moment(session, now),
         },
     )
 
 
-def _release(session: Session, ids: Sequence[int]) -> None:
-    """Let the objects go that these events held while they waited for a retry."""
-    if ids:
-        session.execute(
-            text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), {"ids": bulk.listed(session, ids)}
-        )
+def release(session: Session, done: Sequence[Claimed]) -> None:
+    """Let the objects go that these events held while they waited for a retry; the next stage counts anew."""
+    retried = [claimed for claimed in done if claimed.attempts]
+    if not retried:
+        return
+    session.execute(
+        text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"),
+        {"ids": bulk.listed(session, [claimed.event.id for claimed in retried])},
+    )
+    for claimed in retried:
+        claimed.attempts = claimed.event.attempts = 0
 
 
 def put_back(

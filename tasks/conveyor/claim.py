@@ -8,15 +8,23 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.order import NEEDS_INVENTORY
 from tasks.ledger import bulk
-from tasks.ledger.base import Id, Moment
+from tasks.ledger.base import Id
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
-from tasks.ledger.session import LANE_LOCK
+from tasks.ledger.session import LANE_LOCK, lock
 from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, Event, Normalised
+
+#: A bell for so few lanes is a trickle's: it waits for them so long, where the sweep would take seconds. In a
+#: storm a bell names many, finds some that are free, and has others behind it.
+FEW_LANES = 2
+PATIENCE_MS = 500
+#: PostgreSQL's word for a lock that was not had in time.
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(slots=True)
@@ -53,15 +61,32 @@ _FACTS = (
 def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
     """Lock, until the transaction ends, those of the lanes that nobody else works on (DESIGN 3).
 
-    On SQLite the immediate transaction is the lock, so all of them are had.
+    Where that is none of a few, wait a moment for them: whoever works there may be at another stage and
+    not ring for this one. On SQLite the immediate transaction is the lock, so all of them are had.
     """
+    wanted = sorted(set(lanes))
     if session.get_bind().dialect.name == "sqlite":
-        return sorted(set(lanes))
+        return wanted
     found = session.execute(
         text("SELECT lane FROM unnest(CAST(:lanes AS int[])) AS lane WHERE pg_try_advisory_xact_lock(:space, lane)"),
-        {"lanes": sorted(set(lanes)), "space": LANE_LOCK},
+        {"lanes": wanted, "space": LANE_LOCK},
     )
-    return sorted(row.lane for row in found)
+    free = sorted(row.lane for row in found)
+    return free if free or len(wanted) > FEW_LANES else _wait_for(session, wanted)
+
+
+def _wait_for(session: Session, lanes: Sequence[int]) -> list[int]:
+    try:
+        with session.begin_nested():
+            session.execute(text(f"SET LOCAL lock_timeout = {PATIENCE_MS}"))
+            for lane in lanes:
+                lock(session, LANE_LOCK, lane)
+            session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        return []
+    return list(lanes)
 
 
 def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, limit: int) -> list[Claimed]:
@@ -88,7 +113,7 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
     parameters = {
         "stage": stage,
         "lanes": bulk.listed(session, lanes),
-        "now": _bound(session, now),
+        "now": bulk.moment(session, now),
         "limit": limit,
     }
     return [_claimed(row) for row in session.execute(statement, parameters)]
@@ -116,13 +141,9 @@ def due_lanes(session: Session, stage: str, lanes: Sequence[int], now: datetime)
             f"SELECT w.lane FROM {wanted} AS w{'' if 'json_each' in wanted else '(lane)'} "
             f"WHERE EXISTS (SELECT 1 FROM place p WHERE {where})"
         ),
-        {"stage": stage, "lanes": bulk.listed(session, lanes), "now": _bound(session, now)},
+        {"stage": stage, "lanes": bulk.listed(session, lanes), "now": bulk.moment(session, now)},
     )
     return sorted(row.lane for row in found)
-
-
-def _bound(session: Session, moment: datetime) -> Any:
-    return Moment().process_bind_param(moment, session.get_bind().dialect)
 
 
 def _claimed(row: Any) -> Claimed:

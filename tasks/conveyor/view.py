@@ -24,13 +24,15 @@ class Contents:
 
     def __init__(self, session: Session, claimed: Sequence[Claimed]) -> None:
         self._session = session
-        # A raised event speaks with the words of the event that caused it.
+        # A raised event speaks with the words of the event that caused it, the first one of its line.
         self._source = {c.event.id: c.event.parent_id or c.event.id for c in claimed}
+        self._depth = max((c.event.depth for c in claimed), default=0)
         self._loaded: dict[int, dict[str, Any]] | None = None
 
     def of(self, event_id: int) -> dict[str, Any]:
         """Form and content of an event's notification; empty where there is none."""
         if self._loaded is None:
+            self._go_up()
             ids = set(self._source.values())
             rows = self._session.execute(
                 text(f"SELECT event_id, form, content FROM notification WHERE {bulk.among(self._session, 'event_id')}"),
@@ -38,6 +40,17 @@ class Contents:
             )
             self._loaded = {row.event_id: {"form": row.form, "content": json.loads(row.content)} for row in rows}
         return self._loaded.get(self._source[event_id], {})
+
+    def _go_up(self) -> None:
+        """From causes that were raised themselves to the one that was caught."""
+        for _ in range(self._depth - 1):
+            ids = bulk.listed(self._session, set(self._source.values()))
+            found = self._session.execute(
+                text(f"SELECT id, parent_id FROM event WHERE {bulk.among(self._session, 'id')} AND raised"),
+                {"ids": ids},
+            )
+            above = {row.id: row.parent_id for row in found}
+            self._source = {own: above.get(cause, cause) for own, cause in self._source.items()}
 
 
 class LazyPayload(Mapping[str, Any]):

@@ -57,8 +57,8 @@ def _table(mapped: Any) -> Table:
 
 
 def _dump(session: Session, rows: Iterable[Mapping[str, Any]]) -> str:
-    moment = _sqlite_moment if session.get_bind().dialect.name == "sqlite" else _iso_moment
-    return json.dumps(list(rows), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=moment)
+    written = _sqlite_moment if session.get_bind().dialect.name == "sqlite" else _iso_moment
+    return json.dumps(list(rows), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=written)
 
 
 def _iso_moment(value: Any) -> str:
@@ -116,6 +116,11 @@ def _sqlite_field(column: Column[Any]) -> str:
         # -> keeps a nested value as JSON text; a JSON null must become an SQL NULL.
         return f"CASE WHEN json_type({path}) = 'null' THEN NULL ELSE json_extract({path}) END"
     return f"json_extract({path})"
+
+
+def moment(session: Session, value: datetime) -> Any:
+    """A moment as a parameter of SQL text: on SQLite in the very form in which columns hold it."""
+    return _sqlite_moment(value) if session.get_bind().dialect.name == "sqlite" else value
 
 
 def among(session: Session, column: str, parameter: str = "ids") -> str:

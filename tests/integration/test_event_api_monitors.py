@@ -33,7 +33,7 @@ class CloudSource(Source):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        began, ticks = datetime.now(UTC) - timedelta(hours=1), count()
+        began, ticks = datetime.now(UTC) - timedelta(minutes=10), count()
         # No two events have one moment, so that there is one order alone.
         self.world = World(seed=3, clock=lambda: began + timedelta(milliseconds=next(ticks)))
         self.world.events = EventStore()

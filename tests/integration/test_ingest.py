@@ -178,6 +178,17 @@ def test_oversize_notification_is_kept_cut(ledger: Ledger, as_text: bool) -> Non
     assert exact(ledger)["lab"].dead == 1
 
 
+def test_secret_in_an_unreadable_notification_is_not_kept(ledger: Ledger) -> None:
+    present, lab = installed(ledger, catch={"body_limit_bytes": 1024}), provider(ledger)
+    broken = b'{"event_type": "a", "payload": {"admin_pass": "hunter2", '
+    endless = b'{"note": "' + b"x" * 980 + b'", "token": "0123456789012345678901234567890123456789' + b"y" * 100 + b'"}'
+    caught(present, lab, Notification(broken, "bus"), Notification(endless, "bus"))
+    with ledger.reading() as session:
+        kept = session.scalars(select(Kept.content)).all()
+    assert len(kept) == 2
+    assert all("***" in text and "hunter2" not in text and "0123" not in text for text in kept)
+
+
 HOSTILE: dict[str, dict[str, Any]] = {
     "NUL in the id": {"message_id": "a\x00b"},
     "lone surrogate in the id": {"message_id": "a\ud800b"},

@@ -18,8 +18,8 @@ through the API begins a little before the end of the one before it. What is kep
     The last event of a walk that is not finished, so that the next one goes on behind it. A walk that
     always began at ``floor`` again would not get past a storm that takes longer to read than a catch lasts.
 
-Only ``seen`` decides whether an event is handed over, so a mistake about moments can cost a request, and
-never an event. Moments are UTC, as text of one length, so that they compare (A6).
+Of what the service answers, only an id in ``seen`` is left out. Moments are UTC, as text of one length, so
+that they compare (A6).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -90,8 +91,6 @@ def provider(url: str, **options: Any) -> ProviderConfig:
 @contextmanager
 def closed_port() -> Iterator[int]:
     """A port on which nobody listens, kept from others meanwhile."""
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])

@@ -182,6 +182,50 @@ def test_an_event_from_a_clock_that_is_years_ahead_hides_nothing(kind: type[Even
 
 
 @KINDS
+def test_such_an_event_hides_nothing_when_it_is_gone_again(kind: type[EventApiMonitor], timed: Any) -> None:
+    service = EventService(panko=kind is PankoMonitor)
+    reading: Reading = timed(Reading(kind, service))
+    service.add("ahead", moment(3 * 365 * 86400))
+    reading.poll()
+    service.events.clear()
+    for number in range(1, 4):
+        reading.now = START + timedelta(seconds=20 * number)
+        service.add(f"id{number}", moment(20 * number - 10))
+        reading.poll()
+    assert set(reading.handed) == {"ahead", "id1", "id2", "id3"}
+
+
+@KINDS
+def test_an_event_that_appears_behind_a_long_walk_is_read_by_the_next_one(
+    kind: type[EventApiMonitor], timed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The walk lasts ten seconds and is never more than a moment behind; the event is three seconds late."""
+    service = EventService(panko=kind is PankoMonitor)
+    reading: Reading = timed(Reading(kind, service, page_limit=10, event_backread_seconds=BACKREAD))
+    whole = service.answer
+
+    def arriving(query: Any) -> Any:
+        turn = len(service.requests)
+        seconds = (reading.now - START).total_seconds()
+        if turn < 100:
+            for number in range(10):
+                service.add(f"id{turn:03}-{number}", moment(seconds - 0.1 + number / 200))
+        if turn == 50:
+            service.add("late", moment(seconds - 3.03))
+        return whole(query)
+
+    monkeypatch.setattr(service, "answer", arriving)
+    reading.poll()
+    assert len(service.requests) > 100
+    assert "late" not in reading.handed
+    for _ in range(2):
+        reading.now += timedelta(seconds=20)
+        reading.poll()
+    assert len(service.events) == 1001
+    assert reading.handed == dict.fromkeys((str(event["message_id"]) for event in service.events), 1)
+
+
+@KINDS
 def test_history_can_be_left_out_and_nothing_after_the_first_poll_is(kind: type[EventApiMonitor], timed: Any) -> None:
     service = EventService(panko=kind is PankoMonitor)
     reading: Reading = timed(Reading(kind, service, event_skip_history=True))
