@@ -24,7 +24,7 @@ demo: setup
 	$(BIN)/catchment demo --seconds $(DEMO_SECONDS)
 
 test: setup
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 # make lint   style and format;  make types  types;  make contracts  who may import whom
 lint: setup

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
+from tasks.conveyor.order import NEEDS_INVENTORY
 from tasks.ledger import bulk
 from tasks.ledger.effects import ASKED, Effect
-from tasks.ledger.events import Place
+from tasks.ledger.events import Event, Hold, Place
 from tasks.ledger.inventory import RefreshTarget
 from tasks.ledger.providers import Mark, Provider
 from tasks.site.settings import Settings
@@ -32,7 +33,7 @@ def find(session: Session, settings: Settings, now: datetime) -> Stalled:
     """All that is due longer than the grace time, and moves nowhere."""
     overdue = now - timedelta(seconds=settings.conveyor.sweep_grace_seconds)
     found = Stalled()
-    for stage, lane in session.execute(select(Place.stage, Place.lane).where(Place.due_at <= overdue).distinct()):
+    for stage, lane in session.execute(_stalled_places(session, overdue)):
         found.lanes.setdefault(stage, []).append(lane)
     found.effects = list(
         session.scalars(
@@ -53,6 +54,17 @@ def find(session: Session, settings: Settings, now: datetime) -> Stalled:
     )
     found.reads = session.scalar(owed.limit(1)) is not None
     return found
+
+
+def _stalled_places(session: Session, overdue: datetime) -> Select[tuple[str, int]]:
+    """Stages and lanes with something due that nobody holds back: a bell for the rest would be for nothing."""
+    held = select(Hold.event_id).where(Hold.object_key == Place.object_key, Hold.event_id != Place.event_id)
+    query = select(Place.stage, Place.lane).where(Place.due_at <= overdue, ~held.exists()).distinct()
+    new = session.scalars(select(Provider.id).where(Provider.ready_at.is_(None))).all()
+    if new:
+        waits = select(Event.id).where(Event.id == Place.event_id, Event.provider_id.in_(new))
+        query = query.where(or_(Place.stage != NEEDS_INVENTORY, ~waits.exists()))
+    return query.order_by(Place.stage, Place.lane)
 
 
 def lose_patience(session: Session, settings: Settings, now: datetime) -> list[str]:

@@ -51,7 +51,8 @@ def want(session: Session, wishes: Sequence[Wish], now: datetime, settle: float)
     waits = "refresh_target.state = 'wanted'"
     conflict = f"""(provider_id, kind, ref) DO UPDATE SET
         wanted = refresh_target.wanted + excluded.wanted,
-        event_id = excluded.event_id,
+        event_id = CASE WHEN {waits} THEN coalesce(excluded.event_id, refresh_target.event_id)
+            ELSE excluded.event_id END,
         due_at = CASE WHEN {waits} THEN refresh_target.due_at ELSE excluded.due_at END,
         attempts = CASE WHEN {waits} THEN refresh_target.attempts ELSE 0 END,
         state = 'wanted'"""

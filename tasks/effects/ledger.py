@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tasks.ledger.effects import ASKED, DEAD, DONE, Effect, EffectTry
@@ -15,15 +17,22 @@ from tasks.ledger.inventory import InventoryObject
 from tasks.ledger.providers import Provider
 from tasks.model.clock import rfc3339
 
+#: What PostgreSQL refuses in a text.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+
 
 class Taken(NamedTuple):
-    """An effect under our lease, with what its action may know."""
+    """An effect under our lease, with what its action may know.
+
+    ``attempt`` counts the tries since it was opened, by a decision or by an operator; ``number`` all of them.
+    """
 
     id: int
     key: str
     action: str
     params: Mapping[str, Any]
     attempt: int
+    number: int
     event: Mapping[str, Any]
     target: Mapping[str, Any] | None
 
@@ -43,7 +52,9 @@ def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: 
     ).scalar_one_or_none()
     if row is None:
         return None
-    session.add(EffectTry(effect_id=row.id, attempt=row.attempts, worker=worker, started_at=now))
+    newest = select(func.coalesce(func.max(EffectTry.attempt), 0)).where(EffectTry.effect_id == row.id)
+    number = session.execute(newest).scalar_one() + 1
+    session.add(EffectTry(effect_id=row.id, attempt=number, worker=worker, started_at=now))
     event = session.execute(
         select(Event, Provider.name).join(Provider, Provider.id == Event.provider_id).where(Event.id == row.event_id)
     ).one()
@@ -57,7 +68,8 @@ def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: 
             )
         )
         target = {"kind": row.target_kind, "id": row.target_id, **(_object(found) if found else {})}
-    return Taken(row.id, row.key, row.action, row.params, row.attempts, _event(event.Event, event.name), target)
+    about = _event(event.Event, event.name)
+    return Taken(row.id, row.key, row.action, row.params, row.attempts, number, about, target)
 
 
 def _object(row: InventoryObject) -> dict[str, Any]:
@@ -107,12 +119,13 @@ class Verdict(NamedTuple):
 def finish(session: Session, taken: Taken, worker: str, verdict: Verdict, now: datetime) -> bool:
     """Write how a try went. A worker whose lease was lost writes its try and changes nothing else."""
     values: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+    summary = _UNFIT.sub("\ufffd", verdict.summary)
     if verdict.word == "done":
         values |= {"state": DONE, "ended_at": now, "error": None}
     elif verdict.word == "dead":
-        values |= {"state": DEAD, "ended_at": now, "error": verdict.summary}
+        values |= {"state": DEAD, "ended_at": now, "error": summary}
     else:
-        values |= {"due_at": verdict.due_at, "error": verdict.summary}
+        values |= {"due_at": verdict.due_at, "error": summary}
     rows: Sequence[Any] = session.execute(
         update(Effect)
         .where(
@@ -123,12 +136,22 @@ def finish(session: Session, taken: Taken, worker: str, verdict: Verdict, now: d
     ).all()
     session.execute(
         update(EffectTry)
-        .where(EffectTry.effect_id == taken.id, EffectTry.attempt == taken.attempt)
+        .where(EffectTry.effect_id == taken.id, EffectTry.attempt == taken.number)
         .values(
             ended_at=now,
             verdict=verdict.word,
-            summary=verdict.summary[:1000],
-            detail=dict(verdict.detail) if verdict.detail else None,
+            summary=summary[:1000],
+            detail=_plain(verdict.detail) if verdict.detail else None,
         )
     )
     return bool(rows)
+
+
+def _plain(detail: object) -> dict[str, Any]:
+    """What is worth keeping, as any action made it, as JSON: an effect whose try cannot be written is done again."""
+    try:
+        written = _UNFIT.sub("\ufffd", json.dumps(detail, ensure_ascii=False, default=str, skipkeys=True))
+    except (ValueError, RecursionError):
+        written = json.dumps(f"a {type(detail).__name__} that cannot be written as JSON")
+    kept = json.loads(written, parse_constant=str)
+    return kept if isinstance(kept, dict) else {"detail": kept}

@@ -70,6 +70,11 @@ def _attempt(
     site: Site, taken: Taken, actions: Mapping[str, Action], backoff: Callable[[int, float, float], float]
 ) -> Verdict:
     settings = site.settings.effects
+    if taken.attempt > settings.attempts:
+        # Tries that fail end on the desk before this: these took their worker with them.
+        return Verdict(
+            "dead", f"none of {settings.attempts} tries came to an end: see its tries, then `catchment retry`"
+        )
     try:
         action = actions.get(taken.action)
         if action is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.ledger.balance import balance
 from tests.conftest import made_database
 from tests.fault_stand import Counters, Stand
 from tests.tcp_proxy import TcpProxy
@@ -102,8 +103,6 @@ def test_23_messages_delivered_twice_are_events_once(tmp_path: Path, database: s
 
         assert_nothing_amiss(found, 60)
         with stand.ledger.reading() as session:
-            from tasks.ledger.balance import balance
-
             cloud = next(line for line in balance(session) if line.provider == "cloud")
         assert (cloud.received, cloud.stored, cloud.duplicate) == (120, 60, 60)
 
@@ -116,7 +115,8 @@ def test_half_open_connections_to_the_broker_are_given_up(tmp_path: Path, databa
             stand.publish(10)
             stand.quiet()
             proxy.swallow()
-            time.sleep(1)
+            # Longer than the socket time-out of ten seconds: the old connections must be given up by then.
+            time.sleep(15)
             proxy.pass_on()
             stand.publish(10)
             stand.quiet(120)

@@ -234,12 +234,16 @@ def test_line_that_is_lost_while_the_layout_is_made_ends_the_start(
 
 def test_stop_ends_a_start_that_is_under_way(bus: Bus) -> None:
     with stranger(lambda _: None) as port:
-        monitor = AmqpMonitor(bus.provider(urls=[url(port), url()], connect_seconds=1))
+        monitor = AmqpMonitor(bus.provider(urls=[url(port), url()], connect_seconds=3))
         starter = threading.Thread(target=monitor.start, args=[None])
         starter.start()
         time.sleep(0.3)
+        # It does not wait for the start to end, which takes longer: the start ends itself.
+        began = time.monotonic()
         monitor.stop()
+        assert time.monotonic() - began < 2.5
+        assert starter.is_alive()
         starter.join(timeout=5)
         assert not starter.is_alive()
+    assert not bus.has_queue() or eventually(lambda: bus.consumers() == 0, seconds=2)
     assert list(monitor.batches(wait=0, limit=10)) == []
-    assert not bus.has_queue() or eventually(lambda: bus.consumers() == 0)

@@ -262,10 +262,10 @@ def test_free_lanes_are_worked_while_others_are_taken(ledger: Ledger) -> None:
 @only_postgresql
 def test_bell_that_finds_its_lane_taken_by_another_stage_is_answered(ledger: Ledger) -> None:
     present, lab = installed(ledger), provider(ledger)
-    caught(present, lab, notice(message_id="a"))
+    lane = list(caught(present, lab, notice(message_id="a")).lanes)
     take(present, "convert", nothing)
-    with Blocked(present, "switchboard") as blocked:
-        lane = list(caught(present, lab, notice(message_id="b", seconds=1)).lanes)
+    with Blocked(present, "switchboard", lanes=lane) as blocked:
+        caught(present, lab, notice(message_id="b", seconds=1))
         # A bell for all lanes finds others free, does not wait, and has those few rung for that it could not have.
         assert take(present, "convert", nothing).remaining == lane
         # A bell for that one waits a moment, but not for ever.
