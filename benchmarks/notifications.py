@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -83,3 +84,7 @@ def publish(exchange: str, events: int, objects: int, host: str = "127.0.0.1:567
         for number in range(events):
             message = amqp.Message(body(number, objects, began), content_type="application/json", delivery_mode=2)
             channel.basic_publish(message, exchange=exchange, routing_key="notifications.info")
+
+
+if __name__ == "__main__":
+    publish(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

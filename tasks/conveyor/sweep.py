@@ -56,7 +56,7 @@ def find(session: Session, settings: Settings, now: datetime) -> Stalled:
     return found
 
 
-def _stalled_places(session: Session, overdue: datetime) -> Select[tuple[str, int]]:
+def _stalled_places(session: Session, overdue: datetime) -> Select[str, int]:
     """Stages and lanes with something due that nobody holds back: a bell for the rest would be for nothing."""
     held = select(Hold.event_id).where(Hold.object_key == Place.object_key, Hold.event_id != Place.event_id)
     query = select(Place.stage, Place.lane).where(Place.due_at <= overdue, ~held.exists()).distinct()

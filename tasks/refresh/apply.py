@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tasks.conveyor.wanted import stub
 from tasks.ledger import bulk
 from tasks.ledger.inventory import GONE, KNOWN, STUB, InventoryChange, InventoryObject
 from tasks.model.event import ObjectRef
@@ -30,34 +31,16 @@ class Seen(NamedTuple):
 def apply(session: Session, provider_id: int, seen: Sequence[Seen]) -> dict[str, int]:
     """Write what was read; returns how many objects were created, changed, gone, returned, unchanged or stale."""
     refs = {s.ref for s in seen}
-    present = {
-        ObjectRef(row.kind, row.ref): row
-        for row in session.scalars(
-            select(InventoryObject)
-            .where(
-                InventoryObject.provider_id == provider_id,
-                InventoryObject.kind.in_({r.kind for r in refs}),
-                InventoryObject.ref.in_({r.id for r in refs}),
-            )
-            .with_for_update()
-        )
-    }
+    present = _locked(session, provider_id, refs)
+    new = refs - present.keys()
+    if new:
+        # An event, or another reader, may have made them known a moment ago.
+        stub(session, [(provider_id, ref) for ref in new], min(s.asked_at for s in seen))
+        present |= _locked(session, provider_id, new)
     verdicts: dict[str, int] = {}
     changes: list[dict[str, Any]] = []
     for item in seen:
-        row = present.get(item.ref)
-        if row is None:
-            row = InventoryObject(
-                provider_id=provider_id,
-                kind=item.ref.kind,
-                ref=item.ref.id,
-                state=STUB,
-                attributes={},
-                seen_at=item.asked_at,
-            )
-            session.add(row)
-            session.flush()
-            present[item.ref] = row
+        row = present[item.ref]
         verdict, before, after = _bring(row, item)
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
         if verdict not in {"unchanged", "stale"}:
@@ -74,6 +57,20 @@ def apply(session: Session, provider_id: int, seen: Sequence[Seen]) -> dict[str,
     session.flush()
     bulk.insert(session, InventoryChange, changes)
     return verdicts
+
+
+def _locked(session: Session, provider_id: int, refs: Collection[ObjectRef]) -> dict[ObjectRef, InventoryObject]:
+    rows = session.scalars(
+        select(InventoryObject)
+        .where(
+            InventoryObject.provider_id == provider_id,
+            InventoryObject.kind.in_({r.kind for r in refs}),
+            InventoryObject.ref.in_({r.id for r in refs}),
+        )
+        .order_by(InventoryObject.id)
+        .with_for_update()
+    )
+    return {ObjectRef(row.kind, row.ref): row for row in rows}
 
 
 def _bring(row: InventoryObject, item: Seen) -> tuple[str, dict[str, Any], dict[str, Any]]:

@@ -11,6 +11,7 @@ from itertools import groupby, islice
 
 import structlog
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError, StatementError
 
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, want
@@ -31,13 +32,21 @@ PAGE = 200
 
 
 def refresh(installation: Installation, seconds: float = 30.0) -> bool:
-    """Read what is owed for up to ``seconds``; returns whether a provider became ready for its events."""
+    """Read what is owed for up to ``seconds``; returns whether a provider became ready for its events.
+
+    In a storm there are more bells than reads: one that finds nothing owed is over at once.
+    """
     owner = f"{installation.worker}:{uuid.uuid4().hex[:8]}"
     deadline = time.monotonic() + seconds
     settings = installation.site.settings.refresh
     became_ready = False
+    with installation.ledger.reading() as session:
+        due = targets.next_due(session, clock.now())
+    pause = max((due - clock.now()).total_seconds(), 0.0) if due is not None else None
+    if pause is None or pause > settings.settle_seconds:
+        return False
     # A burst is still arriving when the bell rings: give it the time that it was promised.
-    time.sleep(min(settings.settle_seconds, 5.0))
+    time.sleep(min(pause, 5.0))
     while time.monotonic() < deadline:
         with installation.ledger.transaction() as session:
             taken = targets.take(session, owner, settings, clock.now(), TAKE)
@@ -58,8 +67,8 @@ def _provider(installation: Installation, name: str, taken: Sequence[Taken], own
         return False
     try:
         reader = kind.inventory(config)
-    except CatchmentError as error:
-        _all_put_off(installation, taken, owner, error)
+    except Exception as error:  # noqa: BLE001 - a reader's bug must cost its provider a try, not the others theirs
+        _all_put_off(installation, taken, owner, _ours(error))
         return False
     try:
         ready = False
@@ -93,19 +102,28 @@ def _single(installation: Installation, reader: InventoryReader, taken: Sequence
     with ThreadPoolExecutor(max_workers=min(settings.parallel, len(taken)), thread_name_prefix="read") as pool:
         results = pool.map(lambda t: (t, *_read(reader, t)), taken)
         for target, asked_at, found in results:
-            with installation.ledger.transaction() as session:
-                if isinstance(found, CatchmentError) and not isinstance(found, Gone):
-                    targets.put_off(session, target, owner, found, getattr(found, "after", None), clock.now(), settings)
-                    log.warning(
-                        "an object could not be read; it is tried again",
-                        target=str(target.ref),
-                        provider=target.provider,
-                        error=str(found),
-                    )
-                    continue
-                reading = None if isinstance(found, Gone) else found
-                if targets.settle(session, target, owner, clock.now(), settings):
-                    apply(session, target.provider_id, [Seen(target.ref, reading, target.event_id, asked_at)])
+            if isinstance(found, CatchmentError) and not isinstance(found, Gone):
+                _all_put_off(installation, [target], owner, found)
+                log.warning(
+                    "an object could not be read", target=str(target.ref), provider=target.provider, error=str(found)
+                )
+                continue
+            seen = Seen(target.ref, None if isinstance(found, Gone) else found, target.event_id, asked_at)
+            _bring(installation, target, seen, owner)
+
+
+def _bring(installation: Installation, target: Taken, seen: Seen, owner: str) -> None:
+    settings = installation.site.settings.refresh
+    try:
+        with installation.ledger.transaction() as session:
+            if targets.settle(session, target, owner, clock.now(), settings):
+                apply(session, target.provider_id, [seen])
+    except (StatementError, ValueError, TypeError) as error:
+        if isinstance(error, OperationalError):
+            raise
+        refusal = Permanent(f"the ledger refuses what was read of {target.ref}: {type(error).__name__}")
+        _all_put_off(installation, [target], owner, refusal)
+        log.warning("an object cannot be kept", target=str(target.ref), provider=target.provider, error=str(error))
 
 
 def _read(reader: InventoryReader, target: Taken) -> tuple[datetime, Reading | CatchmentError]:
@@ -114,10 +132,12 @@ def _read(reader: InventoryReader, target: Taken) -> tuple[datetime, Reading | C
         if target.ref.kind not in reader.kinds:
             return asked_at, Permanent(f"inventory does not read objects of kind {target.ref.kind}")
         return asked_at, reader.read(target.ref)
-    except CatchmentError as error:
-        return asked_at, error
     except Exception as error:  # noqa: BLE001 - a reader's bug must cost this target a try, not the others theirs
-        return asked_at, Transient(f"reading failed: {type(error).__name__}: {error}")
+        return asked_at, _ours(error)
+
+
+def _ours(error: Exception) -> CatchmentError:
+    return error if isinstance(error, CatchmentError) else Transient(f"{type(error).__name__}: {error}")
 
 
 def _full(
@@ -137,19 +157,18 @@ def _full(
             with installation.ledger.transaction() as session:
                 missing = absent(session, target.provider_id, kind, asked_at)
                 want(session, [Wish(target.provider_id, ref, None) for ref in missing], clock.now(), settle=0)
-    except CatchmentError as error:
-        with installation.ledger.transaction() as session:
-            targets.put_off(session, target, owner, error, getattr(error, "after", None), clock.now(), settings)
+    except Exception as error:  # noqa: BLE001 - a reader's bug must cost this target a try, not the others theirs
+        _all_put_off(installation, [target], owner, _ours(error))
         log.warning("a full refresh failed; it is tried again", provider=config.name, error=str(error))
         return False
     with installation.ledger.transaction() as session:
-        targets.settle(session, target, owner, clock.now(), settings)
-        became = session.execute(
-            update(Provider)
-            .where(Provider.id == target.provider_id, Provider.ready_at.is_(None))
-            .values(ready_at=clock.now(), ready_note=None)
-            .returning(Provider.id)
-        ).one_or_none()
+        if not targets.settle(session, target, owner, clock.now(), settings):
+            return False
+        new = (Provider.id == target.provider_id, Provider.ready_at.is_(None))
+        statement = update(Provider).where(*new).values(ready_at=clock.now()).returning(Provider.id)
+        became = session.execute(statement).one_or_none()
+        # That events are judged on stubs is over, too.
+        session.execute(update(Provider).where(Provider.id == target.provider_id).values(ready_note=None))
     log.info("a full refresh is through", provider=config.name, seconds=round((clock.now() - began).total_seconds(), 1))
     return became is not None
 

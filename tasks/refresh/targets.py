@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import backoff
 from tasks.ledger.inventory import RefreshTarget
 from tasks.ledger.providers import Provider
+from tasks.model.errors import Permanent
 from tasks.model.event import ObjectRef
 from tasks.site.settings import Refresh
 
@@ -28,16 +29,23 @@ class Taken(NamedTuple):
     event_id: int | None
 
 
-def take(session: Session, owner: str, settings: Refresh, now: datetime, limit: int) -> list[Taken]:
-    """Take due targets that nobody reads, oldest first. A provider's full refresh goes before its objects."""
-    open_now = (
+def _free(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
         RefreshTarget.state == "wanted",
-        RefreshTarget.due_at <= now,
         or_(RefreshTarget.lease_until.is_(None), RefreshTarget.lease_until <= now),
     )
+
+
+def next_due(session: Session, now: datetime) -> datetime | None:
+    """When the next target is due that nobody reads; None where nothing is wanted."""
+    return session.scalar(select(func.min(RefreshTarget.due_at)).where(*_free(now)))
+
+
+def take(session: Session, owner: str, settings: Refresh, now: datetime, limit: int) -> list[Taken]:
+    """Take due targets that nobody reads, oldest first. A provider's full refresh goes before its objects."""
     query = (
         select(RefreshTarget.id)
-        .where(*open_now)
+        .where(*_free(now), RefreshTarget.due_at <= now)
         .order_by(case((RefreshTarget.kind == "*", 0), else_=1), RefreshTarget.due_at, RefreshTarget.id)
     )
     ids = session.scalars(query.limit(limit).with_for_update(skip_locked=True)).all()
@@ -57,7 +65,7 @@ def take(session: Session, owner: str, settings: Refresh, now: datetime, limit: 
             RefreshTarget.event_id,
         )
     ).all()
-    names: dict[int, str] = dict(session.execute(select(Provider.id, Provider.name)).tuples().all())
+    names = {row.id: row.name for row in session.execute(select(Provider.id, Provider.name))}
     return [
         Taken(r.id, r.provider_id, names[r.provider_id], ObjectRef(r.kind, r.ref), r.wanted, r.attempts, r.event_id)
         for r in rows
@@ -99,8 +107,12 @@ def settle(session: Session, taken: Taken, owner: str, now: datetime, settings: 
 def put_off(
     session: Session, taken: Taken, owner: str, error: Exception, after: float | None, now: datetime, settings: Refresh
 ) -> None:
-    """Note a failed read: tried again later, or laid on the dead-letter desk. A target is never dropped."""
+    """Note a failed read: tried again later, or laid on the dead-letter desk. A target is never dropped.
+
+    A full refresh is tried for ever: without it the provider's events are judged on stubs.
+    """
     tries = taken.attempts + 1
+    hopeless = isinstance(error, Permanent) or tries >= settings.attempts
     pause = max(after or 0.0, backoff(tries, settings.backoff_seconds, settings.backoff_limit_seconds))
     session.execute(
         update(RefreshTarget)
@@ -110,7 +122,7 @@ def put_off(
             error=f"{type(error).__name__}: {error}"[:1000],
             lease_owner=None,
             lease_until=None,
-            state="dead" if tries >= settings.attempts and taken.ref.kind != "*" else "wanted",
+            state="dead" if hopeless and taken.ref.kind != "*" else "wanted",
             due_at=now + timedelta(seconds=min(pause, settings.backoff_limit_seconds)),
         )
     )

@@ -105,7 +105,7 @@ def test_fact_that_is_repeated_for_real_is_two_events(ledger: Ledger) -> None:
     assert set(standing(ledger)) == {"plain0", "plain1"}
     with ledger.reading() as session:
         paired = select(Event.message_id, Sighting.message_id).join(Sighting, Sighting.event_id == Event.id)
-        assert set(session.execute(paired).tuples()) == {("plain0", "twin0"), ("plain1", "twin1")}
+        assert set(session.execute(paired)) == {("plain0", "twin0"), ("plain1", "twin1")}
     # The same kind twice is never a twin, and what is far apart is not either.
     caught(present, lab, notice(message_id="plain2", seconds=1.5, _context_request_id=REQUEST))
     caught(present, lab, versioned(message_id="twin2", seconds=60, _context_request_id=REQUEST))
@@ -332,7 +332,7 @@ def test_catch_whose_lease_was_lost_stores_nothing(ledger: Ledger, hands: Clock)
 
 def _late(ledger: Ledger) -> dict[str, bool]:
     with ledger.reading() as session:
-        return dict(session.execute(select(Event.message_id, Event.late)).tuples().all())
+        return {row.message_id: row.late for row in session.execute(select(Event.message_id, Event.late))}
 
 
 def test_event_is_late_when_its_object_has_gone_past_it(ledger: Ledger) -> None:

@@ -181,7 +181,8 @@ def test_prune_folds_tallies_and_keeps_the_balance(
     monkeypatch.setattr(installation, "_installation", present)
     for n in range(4):
         caught(present, lab, notice("image.update", None, message_id=f"{n}"), notice("image.update", None))
-    caught(present, other, notice("image.update", None, message_id="x"))
+    # The site does not know this one's provider: it dies, and what is dead is kept until somebody has seen to it.
+    caught(present, other, notice("image.update", None, message_id="dead"))
     all_the_way(present)
     caught(present, lab, notice(message_id="young", seconds=86_400 * 1.5), notice(message_id="pending"))
     before = exact(ledger)
@@ -193,7 +194,7 @@ def test_prune_folds_tallies_and_keeps_the_balance(
     hands.forward(86_400 * 2)
     run_prune()
     with ledger.reading() as session:
-        assert set(session.scalars(select(Event.message_id))) == {"young", "pending"}
+        assert set(session.scalars(select(Event.message_id))) == {"young", "pending", "dead"}
         assert len(session.scalars(select(Place.event_id)).all()) == 2
     assert exact(ledger) == before
     assert expire(ledger, present.site.settings, hands.now) == 0

@@ -377,7 +377,7 @@ def test_chain_of_raised_events_is_cut_at_the_depth_of_the_site(ledger: Ledger) 
     handlers = {**dict.fromkeys(ORDER, nothing), "switchboard": again}
     all_the_way(present, handlers)
     with ledger.reading() as session:
-        rows = session.execute(select(Event.depth, Event.state).order_by(Event.depth)).tuples().all()
+        rows = session.execute(select(Event.depth, Event.state).order_by(Event.depth)).all()
     assert rows == [(0, "finished"), (1, "finished"), (2, "finished"), (3, "finished"), (4, "dead")]
     [error] = errors(ledger).values()
     assert "more than 3 deep" in error
@@ -506,7 +506,7 @@ def test_decision_of_every_stage_is_kept_with_the_site_that_took_it(ledger: Ledg
     all_the_way(present)
     with ledger.reading() as session:
         rows = session.execute(select(Decision.stage, Decision.site_version, Decision.error).order_by(Decision.id))
-        assert rows.tuples().all() == [(stage, "v1", None) for stage in ORDER]
+        assert rows.all() == [(stage, "v1", None) for stage in ORDER]
 
 
 # One turn through several stages (conveyor.fuse).
