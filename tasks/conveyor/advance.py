@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
-from tasks.conveyor.order import after
+from tasks.conveyor.order import ORDER, after
 from tasks.ledger import bulk
 from tasks.ledger.events import DeadLetter, Event, Hold, Place
 from tasks.ledger.tally import Count, provider_id
@@ -81,17 +81,39 @@ def park(session: Session, stage: str, events: Sequence[Claimed], now: datetime)
     )
 
 
-def release(session: Session, done: Sequence[Claimed]) -> None:
+def release(session: Session, done: Sequence[Claimed], now: datetime) -> None:
     """Let the objects go that these events held while they waited for a retry; the next stage counts anew."""
     retried = [claimed for claimed in done if claimed.attempts]
-    if not retried:
-        return
-    session.execute(
-        text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"),
-        {"ids": bulk.listed(session, [claimed.event.id for claimed in retried])},
-    )
+    _let_go(session, retried, now)
     for claimed in retried:
         claimed.attempts = claimed.event.attempts = 0
+
+
+def _let_go(session: Session, events: Sequence[Claimed], now: datetime) -> None:
+    """Take the holds of these events off.
+
+    An object has one hold, and two stages may fail on it at the same time: the event that waits for its
+    retry without one gets it now, or those behind it would overtake it.
+    """
+    if not events:
+        return
+    ids = bulk.listed(session, [claimed.event.id for claimed in events])
+    session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), {"ids": ids})
+    session.execute(
+        text(
+            "INSERT INTO hold (object_key, event_id, since) SELECT object_key, event_id, :now FROM place "
+            f"WHERE {bulk.among(session, 'stage', 'stages')} AND {bulk.among(session, 'lane', 'lanes')} "
+            f"AND {bulk.among(session, 'object_key', 'keys')} AND NOT {bulk.among(session, 'event_id')} "
+            "AND attempts > 0 ORDER BY occurred_at, event_id ON CONFLICT DO NOTHING"
+        ),
+        {
+            "ids": ids,
+            "now": bulk.moment(session, now),
+            "stages": bulk.listed(session, ORDER),
+            "lanes": bulk.listed(session, {claimed.lane for claimed in events}),
+            "keys": bulk.listed(session, {claimed.object_key for claimed in events}),
+        },
+    )
 
 
 def put_back(
@@ -150,7 +172,7 @@ def bury(
     bulk.insert(session, DeadLetter, letters)
     ids = {"ids": bulk.listed(session, [letter["event_id"] for letter in letters])}
     session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), ids)
-    session.execute(text(f"DELETE FROM hold WHERE {bulk.among(session, 'event_id')}"), ids)
+    _let_go(session, [claimed[letter["event_id"]] for letter in letters], now)
     bulk.update(
         session,
         Event,

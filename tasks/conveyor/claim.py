@@ -8,23 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from tasks.conveyor.order import NEEDS_INVENTORY
+from tasks.conveyor.order import NEEDS_INVENTORY, ORDER
 from tasks.ledger import bulk
 from tasks.ledger.base import Id
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
-from tasks.ledger.session import LANE_LOCK, lock
+from tasks.ledger.session import LANE_LOCK
 from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, Event, Normalised
 
-#: A bell for so few lanes is a trickle's: it waits for them so long, where the sweep would take seconds. In a
-#: storm a bell names many, finds some that are free, and has others behind it.
-FEW_LANES = 2
-PATIENCE_MS = 500
-#: PostgreSQL's word for a lock that was not had in time.
-LOCK_NOT_AVAILABLE = "55P03"
+#: Room for lanes in a lock's number; a site has at most so many (see Conveyor.lanes).
+LANES_A_STAGE = 256
 
 
 @dataclass(slots=True)
@@ -58,35 +53,22 @@ _FACTS = (
 )
 
 
-def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
-    """Lock, until the transaction ends, those of the lanes that nobody else works on (DESIGN 3).
+def lock_lanes(session: Session, stages: Sequence[str], lanes: Sequence[int]) -> list[int]:
+    """Lock, until the transaction ends, those of the lanes at which nobody works at these stages (DESIGN 3).
 
-    Where that is none of a few, wait a moment for them: whoever works there may be at another stage and
-    not ring for this one. On SQLite the immediate transaction is the lock, so all of them are had.
+    A lane is locked for each stage by itself: a bell for one stage never finds it taken by another one,
+    whose worker would not know of it. On SQLite the immediate transaction is the lock, so all are had.
     """
     wanted = sorted(set(lanes))
     if session.get_bind().dialect.name == "sqlite":
         return wanted
+    keys = [ORDER.index(stage) * LANES_A_STAGE for stage in stages]
+    tried = " AND ".join(f"pg_try_advisory_xact_lock(:space, {key} + lane)" for key in keys)
     found = session.execute(
-        text("SELECT lane FROM unnest(CAST(:lanes AS int[])) AS lane WHERE pg_try_advisory_xact_lock(:space, lane)"),
+        text(f"SELECT lane FROM unnest(CAST(:lanes AS int[])) AS lane WHERE {tried}"),
         {"lanes": wanted, "space": LANE_LOCK},
     )
-    free = sorted(row.lane for row in found)
-    return free if free or len(wanted) > FEW_LANES else _wait_for(session, wanted)
-
-
-def _wait_for(session: Session, lanes: Sequence[int]) -> list[int]:
-    try:
-        with session.begin_nested():
-            session.execute(text(f"SET LOCAL lock_timeout = {PATIENCE_MS}"))
-            for lane in lanes:
-                lock(session, LANE_LOCK, lane)
-            session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
-            raise
-        return []
-    return list(lanes)
+    return sorted(row.lane for row in found)
 
 
 def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, limit: int) -> list[Claimed]:
@@ -102,11 +84,9 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
                e.id, e.provider_id, e.raised, e.parent_id, e.depth, e.late, pr.name AS provider, pr.kind AS kind,
                pr.ready_at IS NOT NULL AS ready,
                {", ".join(f'e."{c}"' for c in _FACTS)}
-        FROM place p JOIN event e ON e.id = p.event_id JOIN provider pr ON pr.id = e.provider_id
-        WHERE p.stage = :stage AND {bulk.among(session, "p.lane", "lanes")} AND p.due_at <= :now
-          {"AND pr.ready_at IS NOT NULL" if stage == NEEDS_INVENTORY else ""}
-          AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)
-        ORDER BY p.occurred_at, p.event_id LIMIT :limit
+        FROM ({_places(session, stage)}) p
+        JOIN event e ON e.id = p.event_id JOIN provider pr ON pr.id = e.provider_id
+        ORDER BY p.occurred_at, p.event_id
     """
     columns = {c: EventRow.__table__.c[c].type for c in _FACTS}
     statement = text(sql).columns(id=Id, provider_id=Id, p_plan=Place.__table__.c.plan.type, **columns)
@@ -119,18 +99,34 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
     return [_claimed(row) for row in session.execute(statement, parameters)]
 
 
+def _places(session: Session, stage: str) -> str:
+    """SQL for the places to claim: narrow rows first, so that a backlog is neither joined nor sorted whole."""
+    ready = f"AND {_READY}" if stage == NEEDS_INVENTORY else ""
+    where = f"p.stage = :stage AND p.due_at <= :now {ready} AND {_FREE}"
+    columns = "p.event_id, p.lane, p.occurred_at, p.object_key, p.attempts, p.plan"
+    order = "ORDER BY occurred_at, event_id LIMIT :limit"
+    if session.get_bind().dialect.name == "sqlite":
+        return f"SELECT {columns} FROM place p WHERE {where} AND {bulk.among(session, 'p.lane', 'lanes')} {order}"
+    # Lane by lane, each in the order of the index.
+    one = f"SELECT {columns} FROM place p WHERE {where} AND p.lane = w.lane {order}"
+    return f"SELECT q.* FROM unnest(CAST(:lanes AS int[])) AS w(lane) CROSS JOIN LATERAL ({one}) q {order}"
+
+
+#: Nobody's earlier event of the same object waits for a retry.
+_FREE = "NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)"
+#: The provider's inventory was read once.
+_READY = (
+    "EXISTS (SELECT 1 FROM event e JOIN provider pr ON pr.id = e.provider_id "
+    "WHERE e.id = p.event_id AND pr.ready_at IS NOT NULL)"
+)
+
+
 def due_lanes(session: Session, stage: str, lanes: Sequence[int], now: datetime) -> list[int]:
     """Those of the lanes in which something is due at the stage that nobody holds back."""
     if not lanes:
         return []
-    ready = (
-        "AND EXISTS (SELECT 1 FROM event e JOIN provider pr ON pr.id = e.provider_id "
-        "WHERE e.id = p.event_id AND pr.ready_at IS NOT NULL)"
-        if stage == NEEDS_INVENTORY
-        else ""
-    )
-    where = f"""p.stage = :stage AND p.lane = w.lane AND p.due_at <= :now {ready}
-        AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)"""
+    ready = f"AND {_READY}" if stage == NEEDS_INVENTORY else ""
+    where = f"p.stage = :stage AND p.lane = w.lane AND p.due_at <= :now {ready} AND {_FREE}"
     wanted = (
         "(SELECT value AS lane FROM json_each(:lanes))"
         if session.get_bind().dialect.name == "sqlite"

@@ -41,6 +41,8 @@ def follow(turn: Turn) -> None:
         launch("switchboard", turn.raised_lanes)
     if turn.remaining:
         launch(turn.stage, turn.remaining)
+    for stage, lanes in turn.behind.items():
+        launch(stage, lanes)
     launch_effects(turn.effects)
     if turn.reads:
         launch_reads()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import Failure, advance, park, put_back, release
-from tasks.conveyor.claim import FEW_LANES, Claimed, claim, due_lanes, lock_lanes
+from tasks.conveyor.claim import Claimed, claim, due_lanes, lock_lanes
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.offspring import Raised, ask, open_incidents, raise_events
 from tasks.conveyor.order import NEEDS_INVENTORY
@@ -50,6 +50,7 @@ class Turn:
     effects: list[int] = field(default_factory=list)
     reads: bool = False
     remaining: list[int] = field(default_factory=list)
+    behind: dict[str, list[int]] = field(default_factory=dict)
 
 
 def take(installation: Installation, line: Line, lanes: Sequence[int], limit: int | None = None) -> Turn:
@@ -123,18 +124,16 @@ def _words(error: Exception) -> str:
 def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[int], size: int) -> Turn:
     turn = Turn(line[0][0])
     with installation.ledger.transaction() as session:
-        free = lock_lanes(session, lanes)
+        free = lock_lanes(session, [stage for stage, _ in line], lanes)
         now = clock.now()
         claimed = claim(session, turn.stage, free, now, size)
         if claimed:
             _carry(session, site, turn, line, claimed, now)
-    # Asked after the commit: a bell that found the lane busy came before it, and is answered here. Of lanes
-    # that were taken, a few are rung for again, for whoever has them may be at another stage.
+    # Asked after the commit: a bell that found the lane busy came before it, and is answered here.
     if free:
-        taken = sorted(set(lanes) - set(free))
-        asked = free + taken if len(taken) <= FEW_LANES else free
         with installation.ledger.reading() as session:
-            turn.remaining = due_lanes(session, turn.stage, asked, clock.now())
+            turn.remaining = due_lanes(session, turn.stage, free, clock.now())
+            turn.behind = {stage: due_lanes(session, stage, free, clock.now()) for stage, _ in line[1:]}
     return turn
 
 
@@ -153,7 +152,7 @@ def _carry(session: Session, site: Site, turn: Turn, line: Line, claimed: list[C
             park(session, stage, [c for c in on_the_way if not c.ready], now)
             on_the_way = [c for c in on_the_way if c.ready]
         done, failures, behind = _work(stage, handler, view, on_the_way)
-        release(session, [c for c, _ in done])
+        release(session, [c for c, _ in done], now)
         if position:
             park(session, stage, behind, now)
         put_back(session, stage, failures, site.settings.conveyor, now, count)
