@@ -155,7 +155,8 @@ def put_back(
         )
         holds.append({"object_key": claimed.object_key, "event_id": claimed.event.id, "since": now})
     bulk.update(session, Place, "event_id", waiting)
-    bulk.insert(session, Hold, holds, conflict="DO NOTHING")
+    # Touched where another stage's failure has it, so that it is not let go before this is committed.
+    bulk.insert(session, Hold, holds, conflict="(object_key) DO UPDATE SET since = hold.since")
     bury(session, letters, {f.claimed.event.id: f.claimed for f in failures}, now, count)
 
 

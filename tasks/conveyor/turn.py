@@ -124,7 +124,10 @@ def _words(error: Exception) -> str:
 def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[int], size: int) -> Turn:
     turn = Turn(line[0][0])
     with installation.ledger.transaction() as session:
-        free = lock_lanes(session, [stage for stage, _ in line], lanes)
+        free = lock_lanes(session, [turn.stage], lanes)
+        if lock_lanes(session, [stage for stage, _ in line[1:]], free) != free:
+            # Somebody works at a later stage of these lanes and must not be overtaken: go one stage only.
+            line = line[:1]
         now = clock.now()
         claimed = claim(session, turn.stage, free, now, size)
         if claimed:
