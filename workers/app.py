@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import Celery, signals
 
+from tasks.model.errors import CatchmentError
 from tasks.site.load import site_root
 from workers import logs
 from workers.config import celery_settings
@@ -29,8 +31,13 @@ def _worker(**_: Any) -> None:
     # The parent loads and checks the site once; its children inherit it and open connections of their own.
     from workers.start import start
 
-    wait_for_broker(_settings, _root)
-    start(_root).ledger.close()
+    try:
+        wait_for_broker(_settings, _root)
+        start(_root).ledger.close()
+    except CatchmentError as error:
+        # Celery keeps what a signal handler raises to itself and would call such a worker ready.
+        logging.getLogger(__name__).critical("the worker does not start: %s", error)
+        raise SystemExit(2) from error
 
 
 @signals.beat_init.connect

@@ -53,7 +53,7 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
             "refresh.read": {"time_limit": 600, "soft_time_limit": 570},
             "effects.run": {"time_limit": 3900, "soft_time_limit": 3840},
         },
-        "task_queues": queues(),
+        "task_queues": queues(quorum=_is_amqp(broker)),
         "task_routes": ROUTES,
         "task_default_queue": "control",
         "task_create_missing_queues": False,

@@ -42,7 +42,8 @@ def server_command(settings: Settings, root: Path) -> list[str]:
     """The command line of the embedded Redis: no port, a private socket, appended to disk, nothing evicted."""
     path = socket_path(settings, root)
     data = (root / settings.var / "broker").resolve()
-    data.mkdir(parents=True, exist_ok=True)
+    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, exist_ok=True)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return [
         executable(),

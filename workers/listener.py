@@ -148,8 +148,12 @@ def main() -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    installation = start_process()
-    logs.configure(installation.site.settings)
+    logs.configure(application._settings)
+    try:
+        installation = start_process()
+    except CatchmentError as error:
+        log.critical("the listener does not start", error=str(error))
+        return 2
     wait_for_broker(installation.site.settings, application._root)
     listeners = [Listener(installation, provider, stopping) for provider in installation.site.providers.values()]
     threads = [

@@ -18,6 +18,10 @@ ROUTES = {
 }
 
 
-def queues() -> list[Queue]:
-    """All queues, each bound to the exchange of its own name."""
-    return [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in (*OTHERS, *ORDER)]
+def queues(*, quorum: bool = False) -> list[Queue]:
+    """All queues, each bound to the exchange of its own name; ``quorum`` has RabbitMQ replicate them."""
+    arguments = {"x-queue-type": "quorum"} if quorum else None
+    return [
+        Queue(name, Exchange(name, type="direct"), routing_key=name, queue_arguments=arguments)
+        for name in (*OTHERS, *ORDER)
+    ]

@@ -156,7 +156,10 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Source:
     return scripted
 
 
-@pytest.fixture(params=[False, True], ids=["chained", "fused"])
+both_ways = pytest.mark.parametrize("present", [False, True], ids=["chained", "fused"], indirect=True)
+
+
+@pytest.fixture
 def present(request: pytest.FixtureRequest, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Installation:
     made = installed(
         ledger,
@@ -164,7 +167,7 @@ def present(request: pytest.FixtureRequest, ledger: Ledger, monkeypatch: pytest.
             policies=POLICIES,
             alerts=ALERTS,
             refresh={"settle_seconds": 0},
-            conveyor={"fuse": request.param, "attempts": 2},
+            conveyor={"fuse": getattr(request, "param", False), "attempts": 2},
             catch={"batch": 10},
         ),
     )
@@ -200,6 +203,7 @@ def complete(ledger: Ledger) -> None:
         assert all(read.state == "read" for read in story.refresh)
 
 
+@both_ways
 def test_events_of_a_new_provider_go_the_whole_way_by_bells_alone(
     present: Installation, source: Source, rung: Rung
 ) -> None:
@@ -267,6 +271,7 @@ def test_why_tells_the_whole_line_of_an_event(present: Installation, source: Sou
     assert [line.message_id for line in below.causes] == ["stopped"]
 
 
+@both_ways
 def test_every_message_twice_changes_nothing(present: Installation, source: Source, rung: Rung) -> None:
     notices = [notice(server=f"s{n % 3}", message_id=str(n), seconds=n) for n in range(9)]
     source.batches = [notices, notices[::-1]]

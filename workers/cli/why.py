@@ -149,7 +149,7 @@ def _incident(link: IncidentLink) -> str:
     how = "opened" if link.relation == "opened" else "counted on"
     return (
         f"{how} incident {incident.id} {short(incident.alert, 80)} ({incident.severity}, {incident.state}, "
-        f"fired {incident.count} times): {short(incident.summary, 120)}"
+        f"fired {incident.count} time{'' if incident.count == 1 else 's'}): {short(incident.summary, 120)}"
     )
 
 
