@@ -46,10 +46,13 @@ def test_lanes_are_shared_out_to_chains_each_once(
 
 
 def test_all_that_a_turn_left_is_rung_for(rung: Rung) -> None:
-    launch.follow(Turn("policy", raised_lanes={2}, effects=list(range(25)), reads=True, remaining=[4, 5]))
+    launch.follow(
+        Turn("policy", raised_lanes={2}, effects=list(range(25)), reads=True, remaining=[4, 5], behind={"alert": [6]})
+    )
     assert rung.chains == [
         (BELT[1:], [2]),
         (BELT[2:], [4, 5]),
+        (BELT[3:], [6]),
         (("effects.run",), list(range(10))),
         (("effects.run",), list(range(10, 20))),
         (("effects.run",), list(range(20, 25))),
