@@ -66,7 +66,9 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
         "worker_max_memory_per_child": 400_000,
         "worker_soft_shutdown_timeout": 30,
         "worker_enable_soft_shutdown_on_idle": True,
-        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # A lost broker must not end a script half way and have it run again. The ledger keeps the lease, and
+        # makes nothing of the message that comes a second time.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
         "beat_schedule": BEAT_SCHEDULE,
         # In memory: the schedule is static, and a file of it can only be broken.

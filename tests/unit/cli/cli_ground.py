@@ -38,7 +38,9 @@ class Site:
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> Result:
         """Run a command on the site, and see that it ends with this exit status."""
-        result = CliRunner().invoke(catchment, ["--site", str(self.root), *arguments], env=environment)
+        # Whoever set COLUMNS before meant a terminal that none of this goes to.
+        variables: dict[str, str | None] = {"COLUMNS": None, **environment}
+        result = CliRunner().invoke(catchment, ["--site", str(self.root), *arguments], env=variables)
         assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
         return result
 
