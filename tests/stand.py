@@ -7,21 +7,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from examples.cloud.running import Cloud, clouds_yaml
 from examples.cloud.world import World
 from tasks.ledger import migrate
 from tasks.ledger.effects import ASKED, Effect
-from tasks.ledger.events import Event, Place
+from tasks.ledger.events import Event, Place, Sighting
 from tasks.ledger.inventory import RefreshTarget
 from tasks.ledger.providers import Provider
 from tasks.ledger.session import Ledger
-from tests.fault_stand import Redis, Stand
+from tests.fault_stand import Counters, Redis, Stand
 from workers.processes import SOURCE, Processes, procfile
 
 #: The lines of the Procfile that a polled cloud with inventory needs.
@@ -33,6 +33,14 @@ echo "$CATCHMENT_EFFECT_KEY" >> "{folder}/begun"
 while [ -e "{folder}/hold" ]; do sleep 0.1; done
 echo "$CATCHMENT_EFFECT_KEY" >> "{folder}/sink"
 """
+
+
+def assert_nothing_amiss(found: Counters) -> None:
+    """What every fault test ends with (spec field 4.1)."""
+    amiss = (found.lost, found.undecided, found.duplicate_effects, found.out_of_order)
+    assert amiss == (0, 0, 0, 0), "lost, undecided, doubled, out of order"
+    assert found.stored == found.effects == found.attempted
+    assert found.exact
 
 
 def eventually(holds: Callable[[], object], seconds: float, complaint: str) -> None:
@@ -78,10 +86,19 @@ class Held:
 class CloudStand:
     """An installation that polls a simulated cloud and reads its inventory. Use it in a ``with`` statement."""
 
-    def __init__(self, folder: Path, database: str, files: Mapping[str, str], *, seed: int = 7) -> None:
-        self.folder = folder
-        self.cloud = Cloud(World(seed=seed))
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        files: Mapping[str, str],
+        *,
+        lines: Sequence[str] = POLLING,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.world = World()
+        self.cloud = Cloud(self.world)
         self.redis = Redis()
+        self._lines = lines
         site = folder / "site"
         for name, text in files.items():
             (site / name).parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +113,7 @@ class CloudStand:
             "CATCHMENT_BROKER": f"redis://127.0.0.1:{self.redis.port}/0",
             "CATCHMENT_CONVEYOR__SWEEP_GRACE_SECONDS": "2",
             "CATCHMENT_REFRESH__SETTLE_SECONDS": "0",
+            **(environment or {}),
         }
         self.processes = Processes(folder / "logs", self.environment)
         self.ledger = Ledger(database)
@@ -104,7 +122,7 @@ class CloudStand:
         migrate.upgrade(self.ledger)
         self.cloud.start()
         self.redis.start()
-        for name in POLLING:
+        for name in self._lines:
             self.start(name)
         return self
 
@@ -128,10 +146,13 @@ class CloudStand:
         with self.ledger.reading() as session:
             return session.scalar(select(Provider.ready_at).where(Provider.name == "cloud")) is not None
 
-    def caught(self) -> int:
-        """How many events the cloud's notifications have become."""
+    def message_ids(self) -> set[str]:
+        """Whatever the cloud has told and the ledger has stored, by the ids of its messages."""
         with self.ledger.reading() as session:
-            return session.scalar(select(func.count()).select_from(Event).where(~Event.raised)) or 0
+            return {
+                *session.scalars(select(Event.message_id).where(~Event.raised)),
+                *session.scalars(select(Sighting.message_id)),
+            }
 
     def at_rest(self) -> bool:
         """Whether no event, effect or read is owed."""
