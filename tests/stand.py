@@ -149,10 +149,8 @@ class CloudStand:
     def message_ids(self) -> set[str]:
         """Whatever the cloud has told and the ledger has stored, by the ids of its messages."""
         with self.ledger.reading() as session:
-            return {
-                *session.scalars(select(Event.message_id).where(~Event.raised)),
-                *session.scalars(select(Sighting.message_id)),
-            }
+            stored = session.scalars(select(Event.message_id).where(~Event.raised)).all()
+            return {*stored, *session.scalars(select(Sighting.message_id))}
 
     def at_rest(self) -> bool:
         """Whether no event, effect or read is owed."""

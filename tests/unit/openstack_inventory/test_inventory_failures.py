@@ -83,6 +83,7 @@ def test_faults_of_the_service_are_provider_down_and_are_not_tried_again_here(
         ("nan", None, None),
         ("soon", None, None),
     ],
+    ids=["seconds", "fraction", "date to come", "date past", "nan", "word"],
 )
 def test_429_is_transient_after_the_pause_that_was_asked_for(
     cloud: Cloud, reader: OpenStackInventory, given: str, least: float | None, most: float | None
