@@ -30,6 +30,12 @@ from tasks.site.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_EVENT_COLUMNS = (
+    "id", "provider_id", "message_id", "state", "object_key", "occurred_at", "caught_at", "late",
+    "twin", "variant", "event_type", "raw_event_type", "resource_kind", "resource_id",
+)  # fmt: skip
+_PLACE_COLUMNS = ("event_id", "stage", "lane", "occurred_at", "due_at", "object_key", "attempts")
+
 
 @dataclass(slots=True)
 class Stored:
@@ -164,61 +170,32 @@ class Ingest:
             c.identity.message_id: object_key(self._provider, _ref(c.identity), c.identity.message_id) for c in fresh
         }
         late = self._late(session, fresh, keys)
-        rows = [self._event_row(c, keys[c.identity.message_id], c.identity.message_id in late, now) for c in fresh]
-        ids = {row.message_id: row.id for row in bulk.insert(session, Event, rows, returning=("id", "message_id"))}
-        bulk.insert(
-            session,
-            Notification,
-            [
-                {"event_id": ids[c.identity.message_id], "form": c.form, "road": c.road, "content": c.content}
-                for c in fresh
-            ],
-        )
-        places = [
-            {
-                "event_id": ids[c.identity.message_id],
-                "stage": ORDER[0],
-                "lane": lane_of(keys[c.identity.message_id], lanes),
-                "occurred_at": c.identity.occurred_at,
-                "due_at": now,
-                "object_key": keys[c.identity.message_id],
-                "attempts": 0,
-            }
-            for c in fresh
-            if c.error is None
-        ]
-        bulk.insert(session, Place, places)
-        letters = [
-            {
-                "event_id": ids[c.identity.message_id],
-                "stage": ORDER[0],
-                "died_at": now,
-                "attempts": 0,
-                "error": c.error,
-            }
-            for c in fresh
-            if c.error is not None
-        ]
-        bulk.insert(session, DeadLetter, letters)
-        return ids, {p["lane"] for p in places}
+        ids = dict(zip(keys, bulk.draw_ids(session, Event, len(fresh)), strict=True))
+        events, contents, places, letters, called = [], [], [], [], set()
+        for c in fresh:
+            who = c.identity
+            number, key = ids[who.message_id], keys[who.message_id]
+            events.append(self._event_row(number, c, key, who.message_id in late, now))
+            contents.append((number, c.form, c.road, c.content))
+            if c.error is None:
+                lane = lane_of(key, lanes)
+                called.add(lane)
+                places.append((number, ORDER[0], lane, who.occurred_at, now, key, 0))
+            else:
+                letters.append((number, ORDER[0], now, 0, c.error))
+        bulk.append(session, Event, _EVENT_COLUMNS, events)
+        bulk.append(session, Notification, ("event_id", "form", "road", "content"), contents)
+        bulk.append(session, Place, _PLACE_COLUMNS, places)
+        bulk.append(session, DeadLetter, ("event_id", "stage", "died_at", "attempts", "error"), letters)
+        return ids, called
 
-    def _event_row(self, c: Caught, key: str, late: bool, now: datetime) -> dict[str, Any]:
+    def _event_row(self, number: int, c: Caught, key: str, late: bool, now: datetime) -> tuple[Any, ...]:
+        """The values of an event's row in the order of ``_EVENT_COLUMNS``."""
         who = c.identity
-        return {
-            "provider_id": self._provider_id,
-            "message_id": who.message_id,
-            "state": DEAD if c.error else PENDING,
-            "object_key": key,
-            "occurred_at": who.occurred_at,
-            "caught_at": now,
-            "late": late,
-            "twin": who.twin,
-            "variant": who.variant or None,
-            "event_type": who.event_type,
-            "raw_event_type": who.raw_event_type,
-            "resource_kind": who.resource_kind,
-            "resource_id": who.resource_id,
-        }
+        return (
+            number, self._provider_id, who.message_id, DEAD if c.error else PENDING, key, who.occurred_at, now, late,
+            who.twin, who.variant or None, who.event_type, who.raw_event_type, who.resource_kind, who.resource_id,
+        )  # fmt: skip
 
     def _late(self, session: Session, fresh: Sequence[Caught], keys: Mapping[str, str]) -> set[str]:
         """Messages whose object has gone past a later occurrence already: handled on arrival, marked late."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.ledger.base import dump_json
+from tasks.ledger.base import dump_json, quick_json
 from tasks.model import clock
 from tasks.model.errors import BadPayload
 from tasks.model.event import Identity, Message
@@ -77,7 +77,7 @@ def _caught(identity: Identity, message: Message, road: str) -> Caught:
     )  # fmt: skip
     if any(len(text) > _IDENTITY_LIMIT for text in texts) or _UNFIT.search("".join(texts)):
         raise BadPayload("an id or a type in the message is too long, or has characters that the ledger cannot keep")
-    content = dump_json(message.content)
+    content = quick_json(message.content)
     if not content.isascii():
         content.encode()  # raises for what no database takes
     return Caught(identity, message.form, content, road)

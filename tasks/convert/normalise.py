@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from tasks.model.errors import BadPayload, Permanent
-from tasks.model.event import Event, Message, Normalised
+from tasks.model.event import Event, Message
 from tasks.model.outcome import Finding, Handler, Outcome, View
 from tasks.providers.contracts import Converter
 
@@ -31,8 +31,8 @@ def normaliser(converters: Mapping[str, Converter]) -> Handler:
         facts = converter.convert(message)
         # Who the event is and when it happened was settled when it was caught: a message that names no
         # time must not drift to the moment of its conversion.
-        facts = replace(facts, message_id=event.facts.message_id, occurred_at=event.facts.occurred_at)
-        return Outcome(findings=[_finding(message, facts)], facts=facts)
+        facts.message_id, facts.occurred_at = event.facts.message_id, event.facts.occurred_at
+        return Outcome(findings=[_finding(message.form, facts.raw_event_type, facts.event_type)], facts=facts)
 
     return handle
 
@@ -44,8 +44,9 @@ def _message(event: Event) -> Message:
     return Message(form, content)
 
 
-def _finding(message: Message, facts: Normalised) -> Finding:
-    detail: dict[str, Any] = {"form": message.form}
-    if facts.raw_event_type != facts.event_type:
-        detail["alias"] = facts.raw_event_type
-    return Finding("conversion", facts.event_type, "converted", detail)
+@lru_cache(maxsize=4096)
+def _finding(form: str, raw_event_type: str, event_type: str) -> Finding:
+    detail: dict[str, Any] = {"form": form}
+    if raw_event_type != event_type:
+        detail["alias"] = raw_event_type
+    return Finding("conversion", event_type, "converted", detail)

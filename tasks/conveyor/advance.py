@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ from tasks.site.settings import Conveyor
 
 #: An error is kept to this many characters: enough to mend the cause, not enough to fill a disk.
 ERROR_LIMIT = 2000
+
+PLACE_COLUMNS = ("event_id", "stage", "lane", "occurred_at", "due_at", "object_key", "attempts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +60,23 @@ def advance(session: Session, stage: str, done: Sequence[Claimed], now: datetime
             text(f"UPDATE event SET state = 'finished', finished_at = :now WHERE {bulk.among(session, 'id')}"),
             {"ids": ids, "now": moment},
         )
-        raised = [c for c in done if c.event.namespace == POLICY_EVENT]
-        if raised:
-            count.add(counts_under(session, raised[0], now), finished=len(raised))
-        for claimed in done:
-            if claimed.event.namespace != POLICY_EVENT:
-                count.add(claimed.provider_id, finished=1)
+        count_finished(session, done, now, count)
+
+
+def count_finished(session: Session, done: Sequence[Claimed], now: datetime, count: Count) -> None:
+    """Count events that are through."""
+    raised = [c for c in done if c.event.namespace == POLICY_EVENT]
+    if raised:
+        count.add(counts_under(session, raised[0], now), finished=len(raised))
+    for provider, number in Counter(c.provider_id for c in done if c.event.namespace != POLICY_EVENT).items():
+        count.add(provider, finished=number)
 
 
 def park(session: Session, stage: str, events: Sequence[Claimed], now: datetime) -> None:
     """Have events stand at a stage, due at once, with what the switchboard planned for them."""
     if not events:
         return
+    _place(session, stage, events, now)
     planned = [{"event_id": c.event.id, "plan": c.event.plan} for c in events if c.event.plan is not None]
     bulk.update(session, Place, "event_id", planned)
     session.execute(
@@ -79,6 +87,15 @@ def park(session: Session, stage: str, events: Sequence[Claimed], now: datetime)
             "now": bulk.moment(session, now),
         },
     )
+
+
+def _place(session: Session, stage: str, events: Sequence[Claimed], now: datetime) -> None:
+    """Give those a place that were raised in this turn and go no further in it."""
+    young = [c for c in events if not c.placed]
+    rows = [(c.event.id, stage, c.lane, c.event.facts.occurred_at, now, c.object_key, 0) for c in young]
+    bulk.append(session, Place, PLACE_COLUMNS, rows)
+    for claimed in young:
+        claimed.placed = True
 
 
 def release(session: Session, done: Sequence[Claimed], now: datetime) -> None:
@@ -123,6 +140,7 @@ def put_back(
 
     While it waits, its object is held: later events about the same object stay behind it.
     """
+    _place(session, stage, [failure.claimed for failure in failures], now)
     waiting: list[dict[str, Any]] = []
     holds: list[dict[str, Any]] = []
     letters: list[dict[str, Any]] = []

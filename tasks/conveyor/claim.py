@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -12,19 +12,24 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.order import NEEDS_INVENTORY, ORDER
 from tasks.ledger import bulk
-from tasks.ledger.base import Id
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
 from tasks.ledger.session import LANE_LOCK
 from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, Event, Normalised
+from tasks.model.outcome import Finding
 
+#: The source of raised events, as the switchboard's addresses name it.
+POLICY_SOURCE = "POLICY"
 #: Room for lanes in a lock's number; a site has at most so many (see Conveyor.lanes).
 LANES_A_STAGE = 256
 
 
 @dataclass(slots=True)
 class Claimed:
-    """A claimed event: where it stands, and the event itself."""
+    """A claimed event: where it stands, the event itself, and what this turn has concluded on it so far.
+
+    ``placed`` is False for an event that was raised in this turn and stands nowhere yet.
+    """
 
     event: Event
     provider_id: int
@@ -32,25 +37,13 @@ class Claimed:
     object_key: str
     attempts: int
     ready: bool
+    placed: bool = True
+    steps: list[tuple[str, list[Finding]]] = field(default_factory=list)
 
 
-_FACTS = (
-    "message_id",
-    "event_type",
-    "raw_event_type",
-    "occurred_at",
-    "resource_kind",
-    "resource_id",
-    "parents",
-    "tenant_id",
-    "actor",
-    "host",
-    "phase",
-    "group",
-    "level",
-    "request_id",
-    "chain_id",
-)
+_FACTS = tuple(field.name for field in fields(Normalised))
+#: JSON and moments must be read; texts come as they are.
+_FACT_TYPES = {c: EventRow.__table__.c[c].type for c in ("occurred_at", "parents")}
 
 
 def lock_lanes(session: Session, stages: Sequence[str], lanes: Sequence[int]) -> list[int]:
@@ -80,29 +73,26 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
     if not lanes:
         return []
     sql = f"""
-        SELECT p.lane AS "p_lane", p.object_key AS "p_object_key", p.attempts AS "p_attempts", p.plan AS "p_plan",
-               e.id, e.provider_id, e.raised, e.parent_id, e.depth, e.late, pr.name AS provider, pr.kind AS kind,
-               pr.ready_at IS NOT NULL AS ready,
-               {", ".join(f'e."{c}"' for c in _FACTS)}
+        SELECT p.lane, p.object_key, p.attempts, p.plan, pr.ready_at IS NOT NULL, pr.name, pr.kind,
+               e.id, e.provider_id, e.raised, e.parent_id, e.depth, e.late, {", ".join(f'e."{c}"' for c in _FACTS)}
         FROM ({_places(session, stage)}) p
         JOIN event e ON e.id = p.event_id JOIN provider pr ON pr.id = e.provider_id
         ORDER BY p.occurred_at, p.event_id
     """
-    columns = {c: EventRow.__table__.c[c].type for c in _FACTS}
-    statement = text(sql).columns(id=Id, provider_id=Id, p_plan=Place.__table__.c.plan.type, **columns)
+    statement = text(sql).columns(plan=Place.__table__.c.plan.type, **_FACT_TYPES)
     parameters = {
         "stage": stage,
         "lanes": bulk.listed(session, lanes),
         "now": bulk.moment(session, now),
         "limit": limit,
     }
-    return [_claimed(row) for row in session.execute(statement, parameters)]
+    return [_claimed(*row) for row in session.execute(statement, parameters)]
 
 
 def _places(session: Session, stage: str) -> str:
     """SQL for the places to claim: narrow rows first, so that a backlog is neither joined nor sorted whole."""
     ready = f"AND {_READY}" if stage == NEEDS_INVENTORY else ""
-    where = f"p.stage = :stage AND p.due_at <= :now {ready} AND {_FREE}"
+    where = f"p.stage = :stage AND {_DUE} {ready} AND {_FREE}"
     columns = "p.event_id, p.lane, p.occurred_at, p.object_key, p.attempts, p.plan"
     order = "ORDER BY occurred_at, event_id LIMIT :limit"
     if session.get_bind().dialect.name == "sqlite":
@@ -112,6 +102,8 @@ def _places(session: Session, stage: str) -> str:
     return f"SELECT q.* FROM unnest(CAST(:lanes AS int[])) AS w(lane) CROSS JOIN LATERAL ({one}) q {order}"
 
 
+#: Only a retry has to wait for its time: order must not hang on clocks of several hosts.
+_DUE = "(p.attempts = 0 OR p.due_at <= :now)"
 #: Nobody's earlier event of the same object waits for a retry.
 _FREE = "NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)"
 #: The provider's inventory was read once.
@@ -121,57 +113,59 @@ _READY = (
 )
 
 
-def due_lanes(session: Session, stage: str, lanes: Sequence[int], now: datetime) -> list[int]:
-    """Those of the lanes in which something is due at the stage that nobody holds back."""
-    if not lanes:
-        return []
-    ready = f"AND {_READY}" if stage == NEEDS_INVENTORY else ""
-    where = f"p.stage = :stage AND p.lane = w.lane AND p.due_at <= :now {ready} AND {_FREE}"
-    wanted = (
-        "(SELECT value AS lane FROM json_each(:lanes))"
-        if session.get_bind().dialect.name == "sqlite"
-        else "unnest(CAST(:lanes AS int[]))"
-    )
-    found = session.execute(
+def due_places(session: Session, stages: Sequence[str], lanes: Sequence[int], now: datetime) -> dict[str, list[int]]:
+    """At which of the stages, and in which of the lanes, something is due that nobody holds back."""
+    if not lanes or not stages:
+        return {}
+    if session.get_bind().dialect.name == "sqlite":
+        lane_of, stage_of = (
+            "SELECT value AS lane FROM json_each(:lanes)",
+            "SELECT value AS stage FROM json_each(:stages)",
+        )
+    else:
+        lane_of = "SELECT unnest(CAST(:lanes AS int[])) AS lane"
+        stage_of = "SELECT unnest(CAST(:stages AS text[])) AS stage"
+    ready = f"AND (p.stage <> '{NEEDS_INVENTORY}' OR {_READY})" if NEEDS_INVENTORY in stages else ""
+    where = f"p.stage = s.stage AND p.lane = w.lane AND {_DUE} AND {_FREE} {ready}"
+    rows = session.execute(
         text(
-            f"SELECT w.lane FROM {wanted} AS w{'' if 'json_each' in wanted else '(lane)'} "
-            f"WHERE EXISTS (SELECT 1 FROM place p WHERE {where})"
+            f"SELECT s.stage, w.lane FROM ({stage_of}) AS s CROSS JOIN ({lane_of}) AS w "
+            f"WHERE EXISTS (SELECT 1 FROM place p WHERE {where}) ORDER BY w.lane"
         ),
-        {"stage": stage, "lanes": bulk.listed(session, lanes), "now": bulk.moment(session, now)},
+        {
+            "lanes": bulk.listed(session, lanes),
+            "stages": bulk.listed(session, stages),
+            "now": bulk.moment(session, now),
+        },
     )
-    return sorted(row.lane for row in found)
+    found: dict[str, list[int]] = {}
+    for stage, lane in rows:
+        found.setdefault(stage, []).append(lane)
+    return found
 
 
-def _claimed(row: Any) -> Claimed:
-    facts = Normalised(
-        event_type=row.event_type,
-        raw_event_type=row.raw_event_type,
-        message_id=row.message_id,
-        occurred_at=row.occurred_at,
-        resource_kind=row.resource_kind,
-        resource_id=row.resource_id,
-        parents=row.parents or {},
-        tenant_id=row.tenant_id,
-        actor=row.actor,
-        host=row.host,
-        phase=row.phase,
-        group=row.group,
-        level=row.level,
-        request_id=row.request_id,
-        chain_id=row.chain_id,
-    )
-    raised = bool(row.raised)
+def _claimed(
+    lane: int, key: str, attempts: int, plan: dict[str, Any] | None, ready: object, provider: str, kind: str,
+    number: int, provider_id: int, raised: object, parent_id: int | None, depth: int, late: object, *facts: Any,
+) -> Claimed:  # fmt: skip
+    """One row of a claim; ``facts`` are in the order of ``_FACTS``, which is that of the fields of the facts."""
     event = Event(
-        id=row.id,
-        provider=row.provider,
-        source="POLICY" if raised else row.kind.upper(),
+        id=number,
+        provider=provider,
+        source=POLICY_SOURCE if raised else kind.upper(),
         namespace=POLICY_EVENT if raised else PROVIDER_EVENT,
-        facts=facts,
+        facts=_normalised(*facts),
         payload={},
-        parent_id=row.parent_id,
-        depth=row.depth,
-        attempts=row.p_attempts,
-        plan=row.p_plan,
-        late=bool(row.late),
+        parent_id=parent_id,
+        depth=depth,
+        attempts=attempts,
+        plan=plan,
+        late=bool(late),
     )
-    return Claimed(event, row.provider_id, row.p_lane, row.p_object_key, row.p_attempts, bool(row.ready))
+    return Claimed(event, provider_id, lane, key, attempts, bool(ready))
+
+
+def _normalised(*values: Any) -> Normalised:
+    facts = Normalised(*values)
+    facts.parents = facts.parents or {}
+    return facts

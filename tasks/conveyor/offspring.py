@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from tasks.conveyor.claim import Claimed
+from tasks.conveyor.claim import POLICY_SOURCE, Claimed
 from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.ledger import bulk
 from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
 from tasks.ledger.incidents import OPEN, AlertFiring, Incident, firing_key
 from tasks.ledger.tally import Count, provider_id
-from tasks.model.event import INTERNAL, lane_of, object_key
+from tasks.model.event import INTERNAL, POLICY_EVENT, lane_of, object_key
+from tasks.model.event import Event as EventValue
 from tasks.model.outcome import Ask, Firing, Raise
 from tasks.site.contracts import Site
 
@@ -28,14 +30,24 @@ class Raised(NamedTuple):
     wish: Raise
 
 
-def raise_events(session: Session, raised: Sequence[Raised], site: Site, now: datetime, count: Count) -> set[int]:
-    """Store raised events as children of their causes; returns the lanes that have work now.
+class Born(NamedTuple):
+    """What came of raised events: lanes that have work now, and those that the turn itself takes along."""
+
+    lanes: set[int]
+    taken: list[Claimed]
+
+
+def raise_events(
+    session: Session, raised: Sequence[Raised], site: Site, now: datetime, count: Count, *, take: bool
+) -> Born:
+    """Store raised events as children of their causes.
 
     An event that would lie deeper than the site allows is stored dead, so that the loop is seen and cut
-    (DESIGN 3). A child's identity comes from its cause: raising it again stores nothing.
+    (DESIGN 3). A child's identity comes from its cause: raising it again stores nothing. With ``take``
+    those about their cause's own object go on with it at once and get no place.
     """
     if not raised:
-        return set()
+        return Born(set(), [])
     lanes = site.settings.conveyor.lanes
     by_message = {_message_id(r): r for r in raised}
     rows = [_event_row(message, r, site, now) for message, r in by_message.items()]
@@ -48,7 +60,9 @@ def raise_events(session: Session, raised: Sequence[Raised], site: Site, now: da
     )
     places: list[dict[str, Any]] = []
     letters: list[dict[str, Any]] = []
+    taken: list[Claimed] = []
     for row in stored:
+        cause = by_message[row.message_id].cause
         if row.depth > site.settings.conveyor.depth:
             letters.append(
                 {
@@ -59,6 +73,8 @@ def raise_events(session: Session, raised: Sequence[Raised], site: Site, now: da
                     "error": _too_deep(site),
                 }
             )
+        elif take and row.object_key == cause.object_key:
+            taken.append(_child(row.id, row.message_id, by_message[row.message_id]))
         else:
             lane = lane_of(row.object_key, lanes)
             places.append(
@@ -80,7 +96,32 @@ def raise_events(session: Session, raised: Sequence[Raised], site: Site, now: da
         stored=len(stored),
         dead=len(letters),
     )
-    return {p["lane"] for p in places}
+    return Born({p["lane"] for p in places}, taken)
+
+
+def _child(number: int, message: str, raised: Raised) -> Claimed:
+    """A raised event as :func:`tasks.conveyor.claim.claim` would find it."""
+    cause, wish = raised.cause, raised.wish
+    facts = replace(
+        cause.event.facts,
+        message_id=message,
+        event_type=wish.event_type,
+        raw_event_type=wish.event_type,
+        resource_kind=wish.target.kind,
+        resource_id=wish.target.id,
+        phase=None,
+    )
+    event = EventValue(
+        id=number,
+        provider=cause.event.provider,
+        source=POLICY_SOURCE,
+        namespace=POLICY_EVENT,
+        facts=facts,
+        payload={},
+        parent_id=cause.event.id,
+        depth=cause.event.depth + 1,
+    )
+    return Claimed(event, cause.provider_id, cause.lane, cause.object_key, 0, cause.ready, placed=False)
 
 
 def _message_id(raised: Raised) -> str:

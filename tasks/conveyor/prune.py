@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from tasks.ledger.events import FINISHED, Event
+from tasks.ledger.events import FINISHED, Digest, Event
 from tasks.ledger.providers import Tally
 from tasks.ledger.session import Ledger
 from tasks.ledger.tally import COUNTS
@@ -48,4 +48,8 @@ def expire(ledger: Ledger, settings: Settings, now: datetime) -> int:
             session.execute(delete(Event).where(Event.id.in_(ids)))
         deleted += len(ids)
         if len(ids) < PAGE:
-            return deleted
+            break
+    with ledger.transaction() as session:
+        # No event of such a digest is left: the latest of them occurred before the retention time.
+        session.execute(delete(Digest).where(Digest.latest < before))
+    return deleted

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 
-from tasks.conveyor import installation, launch, turn
+from tasks.conveyor import carry, installation, launch, turn
 from tasks.conveyor.order import from_stage
 from tasks.model.outcome import Handler
 
@@ -23,17 +23,18 @@ def stage_task(stage: str, handler: Handler) -> Any:
     """
     _handlers[stage] = handler
 
-    @shared_task(name=launch.stage_name(stage))
-    def run(lanes: list[int]) -> None:
+    @shared_task(name=launch.stage_name(stage), bind=True)
+    def run(self: Any, lanes: list[int]) -> None:
         with structlog.contextvars.bound_contextvars(stage=stage):
-            present = installation.current()
-            result = turn.take(present, line_from(stage, fuse=present.site.settings.conveyor.fuse), lanes)
+            result = turn.take(installation.current(), line_from(stage), lanes)
+            if result.through:
+                # The turn went all the way; what is left anywhere is rung for by `follow`.
+                self.request.chain = None
             launch.follow(result)
 
     return run
 
 
-def line_from(stage: str, *, fuse: bool) -> turn.Line:
-    """The stages that one turn goes through: the one alone, or with ``fuse`` the rest of the belt behind it."""
-    stages = from_stage(stage) if fuse else (stage,)
-    return [(name, _handlers[name]) for name in stages]
+def line_from(stage: str) -> carry.Line:
+    """The stages that one turn may go through: this one, and those behind it whose doors are open here."""
+    return [(name, _handlers[name]) for name in from_stage(stage)]

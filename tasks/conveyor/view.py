@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
 from tasks.ledger import bulk
+from tasks.ledger.base import read_json
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
 from tasks.model.event import ObjectRef
@@ -38,7 +38,7 @@ class Contents:
                 text(f"SELECT event_id, form, content FROM notification WHERE {bulk.among(self._session, 'event_id')}"),
                 {"ids": bulk.listed(self._session, ids)},
             )
-            self._loaded = {row.event_id: {"form": row.form, "content": json.loads(row.content)} for row in rows}
+            self._loaded = {row.event_id: {"form": row.form, "content": read_json(row.content)} for row in rows}
         return self._loaded.get(self._source[event_id], {})
 
     def _go_up(self) -> None:
@@ -65,6 +65,10 @@ class LazyPayload(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         return self._contents.of(self._event_id)[key]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key; the inherited one would raise and catch on its way."""
+        return self._contents.of(self._event_id).get(key, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._contents.of(self._event_id))
 
@@ -75,13 +79,18 @@ class LazyPayload(Mapping[str, Any]):
 class LedgerView:
     """The :class:`tasks.model.outcome.View` of a worker."""
 
-    def __init__(self, session: Session, site: Site, now: datetime, providers: Mapping[str, int]) -> None:
+    def __init__(self, session: Session, site: Site, now: datetime) -> None:
         self._session = session
         self._site = site
         self._now = now
-        self._providers = providers
+        self._providers: dict[str, int] = {}
         self._objects: dict[tuple[int, ObjectRef], ObjectFacts | None] = {}
         self._alerts: dict[str, AlertState] = {}
+        self._expected: Sequence[Claimed] = ()
+
+    def know(self, providers: Mapping[str, int]) -> None:
+        """Learn the row ids of the providers whose events are worked on."""
+        self._providers.update(providers)
 
     @property
     def site(self) -> Site:
@@ -93,27 +102,32 @@ class LedgerView:
         """The moment of the batch."""
         return self._now
 
-    def preload(self, wanted: Sequence[tuple[int, ObjectRef]]) -> None:
-        """Read many inventory objects in one statement."""
-        missing = sorted({w for w in wanted if w not in self._objects})
-        if not missing:
-            return
-        for key in missing:
-            self._objects[key] = None
-        ids = sorted({ref.id for _, ref in missing})
-        rows = self._session.scalars(
-            select(InventoryObject).where(
-                InventoryObject.provider_id.in_({p for p, _ in missing}), InventoryObject.ref.in_(ids)
-            )
-        )
-        for row in rows:
-            self._objects[row.provider_id, ObjectRef(row.kind, row.ref)] = _facts(row)
+    def expect(self, claimed: Sequence[Claimed]) -> None:
+        """Have the targets of these events read together, as soon as a rule asks for the first of them."""
+        self._expected = claimed
+
+    def _load(self, asked: tuple[int, ObjectRef]) -> None:
+        """Read the object that is asked for, and all that will be, in one statement."""
+        refs = {(c.provider_id, ref) for c in self._expected if (ref := c.event.target()) is not None}
+        missing = {asked, *refs} - self._objects.keys()
+        self._objects.update(dict.fromkeys(missing))
+        query = select(
+            InventoryObject.provider_id, InventoryObject.kind, InventoryObject.ref, InventoryObject.state,
+            InventoryObject.name, InventoryObject.tenant_id, InventoryObject.read_at, InventoryObject.attributes,
+        )  # fmt: skip
+        for provider in sorted({p for p, _ in missing}):
+            ids = sorted({ref.id for p, ref in missing if p == provider})
+            among = text(bulk.among(self._session, "inventory.ref")).bindparams(ids=bulk.listed(self._session, ids))
+            rows = self._session.execute(query.where(InventoryObject.provider_id == provider, among))
+            for number, kind, ref, *facts in rows:
+                found = ObjectRef(kind, ref)
+                self._objects[number, found] = ObjectFacts(found, *facts)
 
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
         """The inventory object, or None where it is unknown."""
         key = (self._providers[provider], ref)
         if key not in self._objects:
-            self.preload([key])
+            self._load(key)
         return self._objects[key]
 
     def object_known(self, provider: str, ref: ObjectRef) -> bool:
@@ -134,7 +148,3 @@ class LedgerView:
         key = firing_key(firing.alert, provider, firing.target.kind, firing.target.id)
         known = self._alerts.get(key)
         self._alerts[key] = AlertState(self._now if firing.notify else (known.fired_at if known else None), True)
-
-
-def _facts(row: InventoryObject) -> ObjectFacts:
-    return ObjectFacts(ObjectRef(row.kind, row.ref), row.state, row.name, row.tenant_id, row.read_at, row.attributes)

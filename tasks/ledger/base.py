@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
+import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
@@ -58,3 +61,47 @@ class Base(DeclarativeBase):
 def dump_json(value: Any) -> str:
     """Compact JSON text, as every JSON column holds it. Raises ``ValueError`` for NaN and infinities."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+_FAST = msgspec.json.Encoder()
+
+
+def quick_json(value: Any) -> str:
+    """Compact JSON text at a tenth of the time; moments become RFC 3339 text, integers may have any size.
+
+    Raises ``ValueError`` for NaN and infinities, ``TypeError`` for what JSON does not know.
+    """
+    try:
+        text = _FAST.encode(value).decode()
+    except (OverflowError, RecursionError):
+        return dump_json(value)
+    # The encoder writes null for them.
+    if "null" in text and not _finite(value):
+        raise ValueError("NaN and infinities are no numbers in JSON")
+    return text
+
+
+def _finite(value: Any) -> bool:
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else (node,):
+            kind = type(inner)
+            if kind is dict or kind is list or kind is tuple:
+                stack.append(inner)
+            elif kind is float and not isfinite(inner):
+                return False
+            elif is_dataclass(kind):
+                stack.append([getattr(inner, name) for name in inner.__dataclass_fields__])
+    return True
+
+
+def read_json(text: str | bytes) -> Any:
+    """The value of JSON text; what the fast reader does not take is read by the patient one.
+
+    Raises ``ValueError`` for what is no JSON, ``RecursionError`` where it is nested too deeply.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return json.loads(text)

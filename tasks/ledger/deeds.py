@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from tasks.ledger import digest
 from tasks.ledger.effects import Effect, EffectTry
 from tasks.ledger.events import Decision
 from tasks.ledger.incidents import Incident
@@ -103,6 +104,8 @@ class Deeds:
         for row in self._bounded("decisions", list(self._session.scalars(query.limit(ROWS + 1)))):
             line = DecisionLine(row.id, row.stage, row.decided_at, row.site_version, row.findings, row.error)
             found[row.event_id].append(line)
+        for event_id, lines in digest.decision_lines(self._session, self._ids).items():
+            found[event_id] += lines
         return found
 
     def _effects(self) -> defaultdict[int, list[TriedEffect]]:

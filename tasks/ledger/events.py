@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Identity, Index, SmallInteger, Text, UniqueConstraint, false, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tasks.ledger.base import Base, Id
@@ -70,6 +81,7 @@ class Event(Base):
     level: Mapped[str] = mapped_column("level", Text, server_default="detail")
     request_id: Mapped[str | None]
     chain_id: Mapped[str | None]
+    digest_id: Mapped[int | None] = mapped_column(Id)
 
 
 class Place(Base):
@@ -144,6 +156,29 @@ class Decision(Base):
     site_version: Mapped[str]
     findings: Mapped[list[dict[str, Any]]]
     error: Mapped[str | None]
+
+
+class Digest(Base):
+    """What one turn concluded in just the same words on many events, from their first stage of it to their end.
+
+    A turn that carries a backlog through several stages writes each distinct line of conclusions once and
+    has the finished events point at it (``event.digest_id``), so that a storm costs a few rows and not
+    one for each event, stage and rule. ``template`` is JSON text in which the character U+001A stands
+    for the id of an event's own object: JSON has no such character, so nothing can be taken for it
+    (see :mod:`tasks.ledger.digest`). ``fingerprint`` is equal for equal templates of one site version;
+    ``latest`` is when the latest of the events occurred, for retention.
+    """
+
+    __tablename__ = "digest"
+    __table_args__ = (Index("ix_digest_fingerprint", "fingerprint"), Index("ix_digest_latest", "latest"))
+
+    id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
+    decided_at: Mapped[datetime]
+    latest: Mapped[datetime]
+    site_version: Mapped[str]
+    fingerprint: Mapped[int] = mapped_column(BigInteger)
+    events: Mapped[int]
+    template: Mapped[str]
 
 
 class Hold(Base):

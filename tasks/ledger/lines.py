@@ -197,8 +197,20 @@ class IncidentLine(Line):
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness(Line):
+    """How many events were concluded on in the same words by the same site, and between which moments."""
+
+    events: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionLine(Line):
-    """What a stage concluded: each thing that it looked at, and the site that it went by."""
+    """What a stage concluded: each thing that it looked at, and the site that it went by.
+
+    ``alike`` is set where the decision was written in digest, once for all the events that it fits.
+    """
 
     id: int
     stage: str
@@ -206,6 +218,7 @@ class DecisionLine(Line):
     site_version: str
     findings: list[dict[str, Any]]
     error: str | None
+    alike: Likeness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,13 @@ class Identity:
     variant: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Normalised:
-    """The canonical facts of one event, whatever source and payload kind it came from."""
+    """The canonical facts of one event, whatever source and payload kind it came from.
+
+    Nobody changes them once they are handed on. They are not frozen all the same: making frozen ones,
+    one for each event and stage, took twice the time.
+    """
 
     event_type: str
     raw_event_type: str

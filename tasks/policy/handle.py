@@ -9,13 +9,15 @@ from tasks.expressions.facts import Facts
 from tasks.expressions.tree import Expression, Verdict
 from tasks.expressions.verdict import EvaluationFault, plain
 from tasks.model.event import Event, ObjectRef
-from tasks.model.outcome import Finding, Outcome, Plan, View
+from tasks.model.outcome import Finding, Outcome, View
 from tasks.policy.model import Policy, PolicySet
 
 MATCHED = "matched"
 NOT_MATCHED = "not matched"
 OUT_OF_SCOPE = "out of scope"
 ERROR = "error"
+
+_NOT_ASKED = Finding("policy", "-", "not asked")
 
 
 class Judgement(NamedTuple):
@@ -32,8 +34,8 @@ def policy_handler(event: Event, view: View) -> Outcome:
     of the site (spec policy-alerts 2.7). A policy that cannot be judged asks for nothing, and the
     others are not touched by it.
     """
-    if not Plan.from_dict(event.plan).enforce:
-        return Outcome(findings=[Finding("policy", "-", "not asked")])
+    if not event.plan or not event.plan.get("enforce"):
+        return Outcome(findings=[_NOT_ASKED])
     target = event.target()
     if target is None:
         return Outcome(findings=[Finding("policy", "-", "no target")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -30,7 +30,19 @@ class Conveyor(BaseModel, extra="forbid"):
     sweep_grace_seconds: float = Field(
         3.0, gt=0, description="Work that is due this long and does not move is started again."
     )
-    fuse: bool = Field(False, description="Let one task carry a batch through several stages where there is a backlog.")
+    fuse: Literal["never", "backlog", "always"] = Field(
+        "backlog",
+        description="When one turn carries its batch through all the stages that are left: with a backlog "
+        "of `fuse_from` events, always, or never.",
+    )
+    fuse_from: int = Field(50, ge=1, description="A batch of so many events counts as a backlog.")
+
+    @field_validator("fuse", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        """Until 0.2 this was a yes or no."""
+        words = {"true": "always", "1": "always", "false": "never", "0": "never"}
+        return words.get(str(value).lower(), value)
 
 
 class Catch(BaseModel, extra="forbid"):

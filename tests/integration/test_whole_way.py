@@ -156,7 +156,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Source:
     return scripted
 
 
-both_ways = pytest.mark.parametrize("present", [False, True], ids=["chained", "fused"], indirect=True)
+both_ways = pytest.mark.parametrize("present", ["never", "always"], ids=["chained", "fused"], indirect=True)
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def present(request: pytest.FixtureRequest, ledger: Ledger, monkeypatch: pytest.
             policies=POLICIES,
             alerts=ALERTS,
             refresh={"settle_seconds": 0},
-            conveyor={"fuse": getattr(request, "param", False), "attempts": 2},
+            conveyor={"fuse": getattr(request, "param", "backlog"), "attempts": 2},
             catch={"batch": 10},
         ),
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tasks.ledger.balance import balance
 from tasks.ledger.effects import ASKED, Effect
-from tasks.ledger.events import Decision, Event, Place
+from tasks.ledger.events import Decision, Digest, Event, Place
 from tasks.ledger.incidents import Incident
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
 from tasks.ledger.providers import Mark
@@ -121,7 +121,8 @@ def summary(console: Console, ledger: Ledger, deaths: Mapping[str, int], stubbor
     with ledger.reading() as session:
         lines = balance(session)
         counts = {
-            "decisions": session.scalar(select(func.count()).select_from(Decision)) or 0,
+            "decisions": (session.scalar(select(func.count()).select_from(Decision)) or 0)
+            + (session.scalar(select(func.sum(Digest.events))) or 0),
             "effects done": session.scalar(select(func.count()).select_from(Effect).where(Effect.state == "done")) or 0,
             "incidents": session.scalar(select(func.count()).select_from(Incident)) or 0,
             "inventory changes": session.scalar(select(func.count()).select_from(InventoryChange)) or 0,

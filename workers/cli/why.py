@@ -119,6 +119,8 @@ def _deed(here: Tree, deed: Deed, below: dict[int, list[Deed]]) -> None:
 
 def _decision(here: Tree, decision: DecisionLine) -> None:
     label = f"{decision.stage} at {when(decision.decided_at)}, site {decision.site_version}"
+    if decision.alike is not None and decision.alike.events > 1:
+        label += f", {decision.alike.events - 1:,} more like this"
     branch = here.add(text(label, "red" if decision.error else ""))
     if decision.error:
         branch.add(text(decision.error, "red"))

@@ -44,6 +44,7 @@ _KEYS: dict[str, str] = {
     "chassis_uuid": "chassis",
     "domain_id": "domain",
 }
+_RANK = {key: rank for rank, key in enumerate(_KEYS)}.__getitem__
 #: Kinds of which an object of the same kind may be the parent, and the keys that name it.
 _SAME_KIND: dict[str, tuple[str, ...]] = {
     "stack": ("parent_id", "owner_id"),
@@ -66,8 +67,9 @@ def _parents(kind: str | None, subject: Mapping[str, Any], payload: Mapping[str,
     if kind == "role_assignment":
         return {name: ref for name in _ASSIGNED if (ref := text(payload.get(name)))}
     found: dict[str, str] = {}
-    for key, parent in _KEYS.items():
-        if key in subject and parent != kind and parent not in found and (ref := text(subject[key])):
+    for key in sorted(_KEYS.keys() & subject.keys(), key=_RANK):
+        parent = _KEYS[key]
+        if parent != kind and parent not in found and (ref := text(subject[key])):
             found[parent] = ref
     for source in (_SPECIAL.get(kind or ""), _same_kind):
         if source is not None:

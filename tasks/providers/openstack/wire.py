@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from tasks.model.errors import BadPayload
 
 #: The longest body that is read at all, in characters (bytes, where it comes as bytes).
@@ -23,6 +25,10 @@ def read(body: object) -> tuple[Any, str]:
     source = _text(body)
     if len(source) > BODY_LIMIT:
         raise BadPayload(f"the body has {len(source)} characters, more than the {BODY_LIMIT} that are read")
+    try:
+        return msgspec.json.decode(source), source
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        pass  # The patient decoder takes what the fast one does not, or says exactly what is wrong.
     try:
         return _DECODER.decode(source), source
     except RecursionError:

@@ -1,0 +1,64 @@
+"""Write what was concluded: decision by decision, or in digest for events that went all the way in one turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.claim import Claimed
+from tasks.ledger import bulk, digest
+from tasks.ledger.events import FINISHED, Event
+from tasks.model.event import Normalised
+
+#: Who and what an event is was settled when it was caught; the rest is what conversion adds.
+_SETTLED = ("event_type", "raw_event_type", "resource_kind", "resource_id")
+_ADDED = ("parents", "tenant_id", "actor", "host", "phase", "group", "level", "request_id", "chain_id")
+
+
+def decisions(claimed: Claimed, site_version: str, now: datetime, error: str | None) -> list[dict[str, Any]]:
+    """Rows for all that this turn concluded on one event; ``error`` is why the last stage could not."""
+    last = len(claimed.steps) - 1
+    return [
+        {
+            "event_id": claimed.event.id,
+            "stage": stage,
+            "decided_at": now,
+            "site_version": site_version,
+            "findings": [f.as_dict() for f in findings],
+            "error": error if position == last else None,
+        }
+        for position, (stage, findings) in enumerate(claimed.steps)
+    ]
+
+
+def write_facts(session: Session, converted: Sequence[Claimed]) -> None:
+    """The canonical facts of events that were converted in this turn."""
+    rows = [{"id": c.event.id, **_facts(c.event.facts, _SETTLED + _ADDED)} for c in converted]
+    bulk.update(session, Event, "id", rows)
+
+
+def finish(session: Session, events: Sequence[Claimed], converted: set[int], site_version: str, now: datetime) -> None:
+    """Close events that went to the end of the belt, with their facts and their digest, one row version each."""
+    if not events:
+        return
+    digests = digest.write(
+        session,
+        [digest.Conclusion(c.event.id, c.event.facts.occurred_at, c.event.facts.resource_id, c.steps) for c in events],
+        site_version,
+        now,
+    )
+    full = [c for c in events if c.event.id in converted]
+    plain = [{"id": c.event.id, "digest_id": digests[c.event.id]} for c in events if c.event.id not in converted]
+    rows = [{"id": c.event.id, "digest_id": digests[c.event.id], **_facts(c.event.facts, _ADDED)} for c in full]
+    bulk.update(session, Event, "id", rows, state=FINISHED, finished_at=now)
+    bulk.update(session, Event, "id", plain, state=FINISHED, finished_at=now)
+    ids = bulk.listed(session, [c.event.id for c in events if c.placed])
+    session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": ids})
+
+
+def _facts(facts: Normalised, columns: Sequence[str]) -> dict[str, Any]:
+    return {column: getattr(facts, column) for column in columns}
