@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from tasks.ledger.events import FINISHED, Digest, Event
+from tasks.ledger.events import FINISHED, Decision, Digest, Event, Notification
+from tasks.ledger.inventory import RefreshRequest
 from tasks.ledger.providers import Tally
 from tasks.ledger.session import Ledger
 from tasks.ledger.tally import COUNTS
@@ -45,6 +46,9 @@ def expire(ledger: Ledger, settings: Settings, now: datetime) -> int:
                 .limit(PAGE)
             )
             ids = session.scalars(old).all()
+            # Written with their event and without a foreign key, which would be checked row by row.
+            for table in (Notification, Decision, RefreshRequest):
+                session.execute(delete(table).where(table.event_id.in_(ids)))
             session.execute(delete(Event).where(Event.id.in_(ids)))
         deleted += len(ids)
         if len(ids) < PAGE:

@@ -64,6 +64,7 @@ def dump_json(value: Any) -> str:
 
 
 _FAST = msgspec.json.Encoder()
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 
 def quick_json(value: Any) -> str:
@@ -71,29 +72,37 @@ def quick_json(value: Any) -> str:
 
     Raises ``ValueError`` for NaN and infinities, ``TypeError`` for what JSON does not know.
     """
-    try:
-        text = _FAST.encode(value).decode()
-    except (OverflowError, RecursionError):
-        return dump_json(value)
+    text = encode_json(value)
     # The encoder writes null for them.
-    if "null" in text and not _finite(value):
-        raise ValueError("NaN and infinities are no numbers in JSON")
+    if "null" in text:
+        refuse_endless(value)
     return text
 
 
-def _finite(value: Any) -> bool:
+def encode_json(value: Any) -> str:
+    """As :func:`quick_json`, for values whose numbers are known to be finite."""
+    try:
+        return _FAST.encode(value).decode()
+    except (OverflowError, RecursionError):
+        return dump_json(value)
+
+
+def refuse_endless(value: Any) -> None:
+    """Raise ``ValueError`` for a value that holds NaN or an infinity anywhere."""
     stack = [value]
     while stack:
         node = stack.pop()
         for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else (node,):
             kind = type(inner)
+            if kind in _PLAIN:
+                continue
             if kind is dict or kind is list or kind is tuple:
                 stack.append(inner)
-            elif kind is float and not isfinite(inner):
-                return False
+            elif kind is float:
+                if not isfinite(inner):
+                    raise ValueError(f"{inner} is no number in JSON")
             elif is_dataclass(kind):
                 stack.append([getattr(inner, name) for name in inner.__dataclass_fields__])
-    return True
 
 
 def read_json(text: str | bytes) -> Any:
@@ -103,5 +112,5 @@ def read_json(text: str | bytes) -> Any:
     """
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return json.loads(text)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import TextClause
 
-from tasks.ledger.base import quick_json
+from tasks.ledger.base import encode_json, refuse_endless
 
 _PG = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
@@ -42,7 +42,7 @@ def insert(
         return []
     target = _table(table)
     statement = _insert(session.get_bind().dialect.name, target, tuple(rows[0]), conflict, tuple(returning))
-    result = session.execute(statement, {"rows": _dump(session, rows)})
+    result = session.execute(statement, {"rows": _dump(session, target, rows)})
     return list(result) if returning else []
 
 
@@ -56,7 +56,7 @@ def update(session: Session, table: Any, key: str, rows: Sequence[Mapping[str, A
     target = _table(table)
     statement = _update(session.get_bind().dialect.name, target, key, tuple(rows[0]), tuple(same))
     constants = {f"same_{c}": moment(session, v) if isinstance(v, datetime) else v for c, v in same.items()}
-    return session.execute(statement, {"rows": _dump(session, rows), **constants}).rowcount  # type: ignore[attr-defined,no-any-return]  # CursorResult
+    return session.execute(statement, {"rows": _dump(session, target, rows), **constants}).rowcount  # type: ignore[attr-defined,no-any-return]  # CursorResult
 
 
 def draw_ids(session: Session, table: Any, count: int) -> list[int]:
@@ -121,12 +121,15 @@ def _table(mapped: Any) -> Table:
     return found
 
 
-def _dump(session: Session, rows: Iterable[Mapping[str, Any]]) -> str:
+def _dump(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
     if session.get_bind().dialect.name == "sqlite":
         return json.dumps(
             list(rows), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_sqlite_moment
         )
-    return quick_json(rows)
+    for column in rows[0]:
+        if isinstance(table.c[column].type, JSON):
+            refuse_endless([row[column] for row in rows])
+    return encode_json(rows)
 
 
 def _sqlite_moment(value: Any) -> str:

@@ -124,7 +124,7 @@ class Notification(Base):
 
     __tablename__ = "notification"
 
-    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True)
+    event_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     form: Mapped[str]
     road: Mapped[str]
     content: Mapped[str]
@@ -150,7 +150,7 @@ class Decision(Base):
     __table_args__ = (Index("ix_decision_event", "event_id"),)
 
     id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
-    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"))
+    event_id: Mapped[int] = mapped_column(Id)
     stage: Mapped[str]
     decided_at: Mapped[datetime]
     site_version: Mapped[str]

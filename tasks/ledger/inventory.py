@@ -90,8 +90,6 @@ class RefreshRequest(Base):
 
     __tablename__ = "refresh_request"
 
-    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True)
-    target_id: Mapped[int] = mapped_column(
-        ForeignKey("refresh_target.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    event_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    target_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False, index=True)
     generation: Mapped[int] = mapped_column(Id)

@@ -27,7 +27,7 @@ def read(body: object) -> tuple[Any, str]:
         raise BadPayload(f"the body has {len(source)} characters, more than the {BODY_LIMIT} that are read")
     try:
         return msgspec.json.decode(source), source
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
         pass  # The patient decoder takes what the fast one does not, or says exactly what is wrong.
     try:
         return _DECODER.decode(source), source
