@@ -18,6 +18,9 @@ _root = site_root()
 _settings = load_settings(_root)
 
 app = Celery("catchment", set_as_current=True)
+# The current application is that of one thread alone: without a default the listener's threads would ring
+# the bells of an application that nobody has configured.
+app.set_default()
 app.conf.update(celery_settings(_settings, broker_url(_settings, _root)))
 
 

@@ -16,9 +16,9 @@ from tasks.conveyor.claim import Claimed
 from tasks.conveyor.order import ORDER, after
 from tasks.ledger import bulk
 from tasks.ledger.events import DeadLetter, Event, Hold, Place
-from tasks.ledger.tally import Count, provider_id
+from tasks.ledger.tally import Count
 from tasks.model.errors import Permanent, Transient
-from tasks.model.event import INTERNAL, POLICY_EVENT
+from tasks.model.event import POLICY_EVENT
 from tasks.site.settings import Conveyor
 
 #: An error is kept to this many characters: enough to mend the cause, not enough to fill a disk.
@@ -67,7 +67,7 @@ def count_finished(session: Session, done: Sequence[Claimed], now: datetime, cou
     """Count events that are through."""
     raised = [c for c in done if c.event.namespace == POLICY_EVENT]
     if raised:
-        count.add(counts_under(session, raised[0], now), finished=len(raised))
+        count.add(count.internal(session, now), finished=len(raised))
     for provider, number in Counter(c.provider_id for c in done if c.event.namespace != POLICY_EVENT).items():
         count.add(provider, finished=number)
 
@@ -199,10 +199,10 @@ def bury(
         [{"id": letter["event_id"], "state": "dead", "finished_at": now} for letter in letters],
     )
     for letter in letters:
-        count.add(counts_under(session, claimed[letter["event_id"]], now), dead=1)
+        count.add(counts_under(session, claimed[letter["event_id"]], now, count), dead=1)
 
 
-def counts_under(session: Session, claimed: Claimed, now: datetime) -> int:
+def counts_under(session: Session, claimed: Claimed, now: datetime, count: Count) -> int:
     """The provider in whose balance an event counts: raised ones under ``internal``."""
     raised = claimed.event.namespace == POLICY_EVENT
-    return provider_id(session, INTERNAL, INTERNAL, now) if raised else claimed.provider_id
+    return count.internal(session, now) if raised else claimed.provider_id

@@ -46,22 +46,25 @@ _FACTS = tuple(field.name for field in fields(Normalised))
 _FACT_TYPES = {c: EventRow.__table__.c[c].type for c in ("occurred_at", "parents")}
 
 
-def lock_lanes(session: Session, stages: Sequence[str], lanes: Sequence[int]) -> list[int]:
-    """Lock, until the transaction ends, those of the lanes at which nobody works at these stages (DESIGN 3).
+def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
+    """Lock, until the transaction ends, those of the lanes in which nobody works (DESIGN 3).
 
-    A lane is locked for each stage by itself: a bell for one stage never finds it taken by another one,
-    whose worker would not know of it. On SQLite the immediate transaction is the lock, so all are had.
+    A lane is locked for all stages: whoever has it may carry its events as far as he likes and overtakes
+    nobody. Who finds it taken goes away, for the holder looks after its commit for what came meanwhile.
+    On SQLite the immediate transaction is the lock, so all are had.
     """
     wanted = sorted(set(lanes))
-    if session.get_bind().dialect.name == "sqlite" or not stages:
+    if session.get_bind().dialect.name == "sqlite":
         return wanted
-    keys = [ORDER.index(stage) * LANES_A_STAGE for stage in stages]
-    tried = " AND ".join(f"pg_try_advisory_xact_lock(:space, {key} + lane)" for key in keys)
-    found = session.execute(
-        text(f"SELECT lane FROM unnest(CAST(:lanes AS int[])) AS lane WHERE {tried}"),
-        {"lanes": wanted, "space": LANE_LOCK},
-    )
+    found = session.execute(_TRY_LANES, {"lanes": wanted, "space": LANE_LOCK})
     return sorted(row.lane for row in found)
+
+
+#: One lock for each stage of a lane, the first one deciding: workers of release 0.1 lock a single stage.
+_TRY_LANES = text(
+    "SELECT lane FROM unnest(CAST(:lanes AS int[])) AS lane WHERE "
+    + " AND ".join(f"pg_try_advisory_xact_lock(:space, {n * LANES_A_STAGE} + lane)" for n in range(len(ORDER)))
+)
 
 
 def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, limit: int) -> list[Claimed]:

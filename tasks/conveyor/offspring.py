@@ -15,8 +15,8 @@ from tasks.ledger import bulk
 from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
 from tasks.ledger.incidents import OPEN, AlertFiring, Incident, firing_key
-from tasks.ledger.tally import Count, provider_id
-from tasks.model.event import INTERNAL, POLICY_EVENT, lane_of, object_key
+from tasks.ledger.tally import Count
+from tasks.model.event import POLICY_EVENT, lane_of, object_key
 from tasks.model.event import Event as EventValue
 from tasks.model.outcome import Ask, Firing, Raise
 from tasks.site.contracts import Site
@@ -91,7 +91,7 @@ def raise_events(
     bulk.insert(session, Place, places)
     bulk.insert(session, DeadLetter, letters)
     count.add(
-        provider_id(session, INTERNAL, INTERNAL, now),
+        count.internal(session, now),
         received=len(stored),
         stored=len(stored),
         dead=len(letters),

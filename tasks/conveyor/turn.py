@@ -121,25 +121,20 @@ def _words(error: Exception) -> str:
 def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[int], size: int) -> Turn:
     turn = Turn(line[0][0])
     with installation.ledger.transaction() as session:
-        free = lock_lanes(session, [turn.stage], lanes)
+        free = lock_lanes(session, lanes)
         now = clock.now()
         claimed = claim(session, turn.stage, free, now, size)
         if claimed:
-            later = [stage for stage, _ in line[1:]]
-            # Somebody who works at a later stage of these lanes must not be overtaken: then go one stage only.
-            far = _is_far(site.settings.conveyor, len(claimed)) and lock_lanes(session, later, free) == free
-            done = carry(session, site, line if far else line[:1], claimed, free, now, size)
-            turn.add(done)
+            far = _is_far(site.settings.conveyor, len(claimed))
+            turn.add(carry(session, site, line if far else line[:1], claimed, free, now, size))
             turn.through = far and line[-1][0] == ORDER[-1]
-        else:
-            later = []
-    # Asked after the commit: a bell that found the lane busy came before it, and is answered here.
+    # Asked after the commit: a bell that found the lane busy came before it, and is answered here. What
+    # stands at later stages is met by the chain that goes on through them, if there is one.
     if free:
+        asked = ORDER if turn.through else ORDER[: ORDER.index(turn.stage) + 1]
         with installation.ledger.reading() as session:
-            due = due_places(session, [turn.stage, *later], free, clock.now())
-        turn.remaining = due.pop(turn.stage, [])
-        if turn.through:
-            turn.behind = due
+            turn.behind = due_places(session, asked, free, clock.now())
+        turn.remaining = turn.behind.pop(turn.stage, [])
     return turn
 
 

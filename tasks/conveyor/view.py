@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select, text
@@ -76,6 +77,16 @@ class LazyPayload(Mapping[str, Any]):
         return len(self._contents.of(self._event_id))
 
 
+@lru_cache
+def _objects(dialect: str) -> Any:
+    """The query for inventory objects, built once: building it each time took longer than running it."""
+    names = ("kind", "ref", "state", "name", "tenant_id", "read_at", "attributes")
+    columns = [InventoryObject.__table__.c[name] for name in names]
+    listed = "IN (SELECT value FROM json_each(:ids))" if dialect == "sqlite" else "= ANY(:ids)"
+    sql = f"SELECT {', '.join(names)} FROM inventory WHERE provider_id = :provider AND ref {listed}"
+    return text(sql).columns(*columns)
+
+
 class LedgerView:
     """The :class:`tasks.model.outcome.View` of a worker."""
 
@@ -111,17 +122,13 @@ class LedgerView:
         refs = {(c.provider_id, ref) for c in self._expected if (ref := c.event.target()) is not None}
         missing = {asked, *refs} - self._objects.keys()
         self._objects.update(dict.fromkeys(missing))
-        query = select(
-            InventoryObject.provider_id, InventoryObject.kind, InventoryObject.ref, InventoryObject.state,
-            InventoryObject.name, InventoryObject.tenant_id, InventoryObject.read_at, InventoryObject.attributes,
-        )  # fmt: skip
         for provider in sorted({p for p, _ in missing}):
-            ids = sorted({ref.id for p, ref in missing if p == provider})
-            among = text(bulk.among(self._session, "inventory.ref")).bindparams(ids=bulk.listed(self._session, ids))
-            rows = self._session.execute(query.where(InventoryObject.provider_id == provider, among))
-            for number, kind, ref, *facts in rows:
+            ids = bulk.listed(self._session, sorted({ref.id for p, ref in missing if p == provider}))
+            for kind, ref, *facts in self._session.execute(
+                _objects(self._session.get_bind().dialect.name), {"provider": provider, "ids": ids}
+            ):
                 found = ObjectRef(kind, ref)
-                self._objects[number, found] = ObjectFacts(found, *facts)
+                self._objects[provider, found] = ObjectFacts(found, *facts)
 
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
         """The inventory object, or None where it is unknown."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tasks.ledger import bulk
@@ -15,11 +15,14 @@ from tasks.model.event import INTERNAL
 
 COUNTS = ("received", "stored", "duplicate", "rejected", "finished", "dead")
 
+_ID_OF = text("SELECT id FROM provider WHERE name = :name")
+
 
 class Count:
     """Counts of one transaction, by provider; written once, at its end."""
 
     def __init__(self) -> None:
+        self._internal: int | None = None
         self._by_provider: dict[int, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNTS, 0))
 
     def add(self, provider_id: int, **amounts: int) -> None:
@@ -27,6 +30,12 @@ class Count:
         row = self._by_provider[provider_id]
         for name, amount in amounts.items():
             row[name] += amount
+
+    def internal(self, session: Session, now: datetime) -> int:
+        """The provider under which raised events count; looked up once."""
+        if self._internal is None:
+            self._internal = provider_id(session, INTERNAL, INTERNAL, now)
+        return self._internal
 
     def write(self, session: Session) -> None:
         """Write what was counted, in the transaction that it describes."""
@@ -38,7 +47,7 @@ class Count:
 
 def provider_id(session: Session, name: str, kind: str, now: datetime) -> int:
     """The row id of a provider, made on first sight."""
-    found = session.scalar(select(Provider.id).where(Provider.name == name))
+    found = session.scalar(_ID_OF, {"name": name})
     if found is None:
         ready = now if kind == INTERNAL else None
         bulk.insert(
@@ -47,6 +56,5 @@ def provider_id(session: Session, name: str, kind: str, now: datetime) -> int:
             [{"name": name, "kind": kind, "added_at": now, "ready_at": ready}],
             conflict="DO NOTHING",
         )
-        found = session.scalar(select(Provider.id).where(Provider.name == name))
-    assert found is not None
-    return found
+        found = session.scalar(_ID_OF, {"name": name})
+    return int(found)
