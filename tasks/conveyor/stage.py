@@ -27,8 +27,9 @@ def stage_task(stage: str, handler: Handler) -> Any:
     def run(self: Any, lanes: list[int]) -> None:
         with structlog.contextvars.bound_contextvars(stage=stage):
             result = turn.take(installation.current(), line_from(stage), lanes)
-            if result.through:
-                # The turn went all the way; what is left anywhere is rung for by `follow`.
+            if result.through or not result.worked:
+                # The turn went all the way, or had nothing to do, because somebody else works in these lanes
+                # and looks after what is left there. The rest of the chain would ring for nothing.
                 self.request.chain = None
             launch.follow(result)
 
