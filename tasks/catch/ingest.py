@@ -199,7 +199,12 @@ class Ingest:
 
     def _late(self, session: Session, fresh: Sequence[Caught], keys: Mapping[str, str]) -> set[str]:
         """Messages whose object has gone past a later occurrence already: handled on arrival, marked late."""
-        named = sorted({keys[c.identity.message_id] for c in fresh if c.identity.resource_id})
+        newest_of_all = session.scalar(select(Provider.event_at).where(Provider.id == self._provider_id))
+        if newest_of_all is None:
+            return set()
+        # Only what is older than the newest event of all can be older than the newest one of its object.
+        fresh = [c for c in fresh if c.identity.resource_id and c.identity.occurred_at < newest_of_all]
+        named = sorted({keys[c.identity.message_id] for c in fresh})
         if not named:
             return set()
         wanted = (

@@ -64,9 +64,10 @@ def want(session: Session, wishes: Sequence[Wish], now: datetime, settle: float)
         returning=("id", "provider_id", "kind", "ref", "wanted"),
     )
     requests = [
-        {"event_id": event_id, "target_id": row.id, "generation": row.wanted}
-        for row in written
-        for event_id in sorted({e for e in counts[row.provider_id, ObjectRef(row.kind, row.ref)] if e is not None})
+        {"event_id": event_id, "target_id": number, "generation": generation}
+        for number, provider, kind, ref, generation in written
+        for event_id in set(counts[provider, ObjectRef(kind, ref)])
+        if event_id is not None
     ]
     bulk.insert(session, RefreshRequest, requests, conflict="DO NOTHING")
     return True

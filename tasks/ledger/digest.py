@@ -63,6 +63,8 @@ def decision_lines(session: Session, event_ids: Sequence[int]) -> dict[int, list
     """What digests tell of these events, stage by stage."""
     query = select(Event.id, Event.resource_id, Digest).join(Digest, Digest.id == Event.digest_id)
     rows = session.execute(query.where(Event.id.in_(event_ids))).all()
+    if not rows:
+        return {}
     alike = _likeness(session, {row.Digest.fingerprint for row in rows})
     return {
         event_id: [
