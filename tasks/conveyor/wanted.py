@@ -64,9 +64,9 @@ def want(session: Session, wishes: Sequence[Wish], now: datetime, settle: float)
         returning=("id", "provider_id", "kind", "ref", "wanted"),
     )
     requests = [
-        {"event_id": event_id, "target_id": number, "generation": generation}
-        for number, provider, kind, ref, generation in written
-        for event_id in set(counts[provider, ObjectRef(kind, ref)])
+        {"event_id": event_id, "target_id": row.id, "generation": row.wanted}
+        for row in written
+        for event_id in set(counts[row.provider_id, ObjectRef(row.kind, row.ref)])
         if event_id is not None
     ]
     bulk.insert(session, RefreshRequest, requests, conflict="DO NOTHING")
