@@ -20,6 +20,7 @@ from sqlalchemy import or_, update
 
 from tasks.catch.ingest import Ingest
 from tasks.catch.poll import enrol, ingest_for, note_failure, start
+from tasks.catch.pressure import Pressure
 from tasks.conveyor import failpoints, launch
 from tasks.conveyor.installation import Installation
 from tasks.ledger.providers import Provider
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 SIGN_SECONDS = 3.0
 #: How often a listener looks whether a provider that is polled has begun to push.
 RECHECK_SECONDS = 60.0
+#: The pause between two messages while the ledger is behind.
+HELD_SECONDS = 1.0
 #: The longest pause between two tries to connect.
 LONGEST_PAUSE = 30.0
 
@@ -92,6 +95,7 @@ class Listener:
         self._monitor: Monitor | None = None
         self._signed = 0.0
         self._left_to = ""
+        self._pressure = Pressure(installation)
 
     def run(self) -> None:
         """Listen, and begin again after every failure: there is no last try (spec capture 9 B4)."""
@@ -164,13 +168,17 @@ class Listener:
 
         def store(batch: Batch) -> None:
             stored = ingest.store(batch.notifications, batch.cursor, name)
-            launch.launch("convert", stored.lanes, settings.conveyor.fanout)
+            launch.launch("convert", stored.asleep, settings.conveyor.fanout)
 
+        # Behind a full ledger one message is taken now and then: enough to keep the connection alive.
+        limit = 1 if self._pressure.high() else settings.catch.batch
         with Ahead(store) as ahead:
-            for batch in monitor.batches(wait=1.0, limit=settings.catch.batch):
+            for batch in monitor.batches(wait=1.0, limit=limit):
                 ahead.take(batch)
                 self._sign(known)
-                if self._stopping.is_set():
+                if self._pressure.high():
+                    self._stopping.wait(HELD_SECONDS)
+                if self._stopping.is_set() or self._pressure.high() != (limit == 1):
                     return
 
     def _sign(self, known: int) -> None:

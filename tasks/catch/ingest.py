@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from tasks.catch.reading import Caught, unwrap
 from tasks.catch.twins import SortedOut, pair_twins
 from tasks.conveyor import failpoints
+from tasks.conveyor.claim import busy_lanes
 from tasks.conveyor.order import ORDER
 from tasks.ledger import bulk
 from tasks.ledger.base import Moment
@@ -39,13 +40,18 @@ _PLACE_COLUMNS = ("event_id", "stage", "lane", "occurred_at", "due_at", "object_
 
 @dataclass(slots=True)
 class Stored:
-    """What became of a batch."""
+    """What became of a batch.
+
+    ``lanes`` have new events. ``asleep`` are those of them in which nothing else was due, so that nobody
+    is on his way to them: they must be rung for.
+    """
 
     received: int = 0
     stored: int = 0
     duplicate: int = 0
     rejected: int = 0
     lanes: set[int] = field(default_factory=set)
+    asleep: set[int] = field(default_factory=set)
 
 
 class Ingest:
@@ -104,6 +110,11 @@ class Ingest:
             )
             count.write(session)
             failpoints.reach("catch.before_commit")
+        if result.lanes:
+            # After the commit: whoever works on older events of a lane now will see these when he is done.
+            with self._ledger.reading() as session:
+                busy = busy_lanes(session, sorted(result.lanes), min(ids.values()), clock.now())
+            result.asleep = result.lanes if result.lanes - busy else set()
         return result
 
     def _tell_apart(self, session: Session, caught: Sequence[Caught]) -> SortedOut:

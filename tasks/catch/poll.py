@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from tasks.catch import lease
 from tasks.catch.ingest import Ingest
+from tasks.catch.pressure import Pressure
 from tasks.conveyor import failpoints
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, want
@@ -33,7 +34,7 @@ LISTENER_SILENCE = timedelta(seconds=10)
 
 @dataclass(slots=True)
 class Catch:
-    """What one catch brought: the lanes with new events, how many, and whether the source has more."""
+    """What one catch brought: the lanes that were rung for, how many events, and whether the source has more."""
 
     lanes: set[int] = field(default_factory=set)
     stored: int = 0
@@ -49,6 +50,8 @@ def poll(installation: Installation, name: str, launch: Callable[[set[int]], Non
     site = installation.site
     provider = site.providers[name]
     kind = kinds()[provider.kind]
+    if Pressure(installation).high():
+        return Catch(note="the ledger is behind")
     owner = f"{installation.worker}:{uuid.uuid4().hex[:8]}"
     seconds = site.settings.catch.seconds
     known = enrol(installation, provider, kind)
@@ -135,7 +138,10 @@ def ingest_for(installation: Installation, provider: ProviderConfig, kind: Provi
 
 
 def keep(ingest: Ingest, batch: Batch, monitor: str, owner: str | None) -> tuple[set[int], int]:
-    """Store a batch and acknowledge it after the commit; on any failure it goes back to the source."""
+    """Store a batch and acknowledge it after the commit; on any failure it goes back to the source.
+
+    Returns the lanes to ring for, and how many events are new.
+    """
     try:
         stored = ingest.store(batch.notifications, batch.cursor, monitor, owner)
     except BaseException:
@@ -143,7 +149,7 @@ def keep(ingest: Ingest, batch: Batch, monitor: str, owner: str | None) -> tuple
         raise
     failpoints.reach("catch.before_ack")
     batch.ack()
-    return stored.lanes, stored.stored
+    return stored.asleep, stored.stored
 
 
 def note_contact(installation: Installation, known: int, **values: Any) -> None:

@@ -118,18 +118,31 @@ _READY = (
 
 def due_places(session: Session, stages: Sequence[str], lanes: Sequence[int], now: datetime) -> dict[str, list[int]]:
     """At which of the stages, and in which of the lanes, something is due that nobody holds back."""
+    return _due_places(session, stages, lanes, now, "")
+
+
+def busy_lanes(session: Session, lanes: Sequence[int], before: int, now: datetime) -> set[int]:
+    """Those of the lanes in which an event older than ``before`` (an event id) is due at any stage.
+
+    Somebody works on it or was rung for, and looks after the lane when he is done.
+    """
+    found = _due_places(session, ORDER, lanes, now, "AND p.event_id < :before", before=before)
+    return {lane for lanes in found.values() for lane in lanes}
+
+
+def _due_places(
+    session: Session, stages: Sequence[str], lanes: Sequence[int], now: datetime, more: str, **parameters: Any
+) -> dict[str, list[int]]:
     if not lanes or not stages:
         return {}
     if session.get_bind().dialect.name == "sqlite":
-        lane_of, stage_of = (
-            "SELECT value AS lane FROM json_each(:lanes)",
-            "SELECT value AS stage FROM json_each(:stages)",
-        )
+        lane_of = "SELECT value AS lane FROM json_each(:lanes)"
+        stage_of = "SELECT value AS stage FROM json_each(:stages)"
     else:
         lane_of = "SELECT unnest(CAST(:lanes AS int[])) AS lane"
         stage_of = "SELECT unnest(CAST(:stages AS text[])) AS stage"
     ready = f"AND (p.stage <> '{NEEDS_INVENTORY}' OR {_READY})" if NEEDS_INVENTORY in stages else ""
-    where = f"p.stage = s.stage AND p.lane = w.lane AND {_DUE} AND {_FREE} {ready}"
+    where = f"p.stage = s.stage AND p.lane = w.lane AND {_DUE} AND {_FREE} {ready} {more}"
     rows = session.execute(
         text(
             f"SELECT s.stage, w.lane FROM ({stage_of}) AS s CROSS JOIN ({lane_of}) AS w "
@@ -139,6 +152,7 @@ def due_places(session: Session, stages: Sequence[str], lanes: Sequence[int], no
             "lanes": bulk.listed(session, lanes),
             "stages": bulk.listed(session, stages),
             "now": bulk.moment(session, now),
+            **parameters,
         },
     )
     found: dict[str, list[int]] = {}

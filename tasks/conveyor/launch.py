@@ -7,6 +7,7 @@ not move. Therefore a broker that is away is logged and not raised.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import structlog
 from celery import Signature, chain, current_app
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 #: Effects named by one message: they are tried one after the other by whoever takes it.
 EFFECTS_A_MESSAGE = 10
+#: More waiting messages than this are a crowd.
+CROWD = 200
 
 
 def stage_name(stage: str) -> str:
@@ -46,6 +49,22 @@ def follow(turn: Turn) -> None:
     launch_effects(turn.effects)
     if turn.reads:
         launch_reads()
+
+
+def crowded(queue: str) -> bool:
+    """Whether so many messages wait in a queue that the sweep need not add to them.
+
+    A queue grows where nobody serves it; the broker holds hints, and a few hundred are enough of them.
+    """
+    pool: Any = current_app.pool
+    with pool.acquire(block=True) as connection:
+        away = (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors)
+        try:
+            with connection.channel() as channel:
+                return int(channel.queue_declare(queue=queue, passive=True).message_count) > CROWD
+        except away:
+            # Redis has no empty queues, and a broker that is away is no reason not to try.
+            return False
 
 
 def launch_effects(ids: Sequence[int]) -> None:

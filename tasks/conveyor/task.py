@@ -8,6 +8,7 @@ from celery import shared_task
 from tasks.conveyor import launch, sweep
 from tasks.conveyor.installation import current
 from tasks.conveyor.prune import expire, fold
+from tasks.ledger import progress
 from tasks.model import clock
 
 log = structlog.get_logger(__name__)
@@ -20,15 +21,18 @@ def run_sweep() -> None:
     settings = present.site.settings
     with present.ledger.transaction() as session:
         sweep.mark(session, "sweep", clock.now())
+        progress.sample(session, clock.now())
         impatient = sweep.lose_patience(session, settings, clock.now())
     for name in impatient:
         log.warning("the events of a new provider wait no longer for its inventory", provider=name)
     with present.ledger.reading() as session:
         stalled = sweep.find(session, settings, clock.now())
     for stage, lanes in stalled.lanes.items():
-        launch.launch(stage, lanes)
-    launch.launch_effects(stalled.effects)
-    if stalled.reads:
+        if not launch.crowded(stage):
+            launch.launch(stage, lanes, settings.conveyor.fanout)
+    if stalled.effects and not launch.crowded("effects"):
+        launch.launch_effects(stalled.effects)
+    if stalled.reads and not launch.crowded("read"):
         launch.launch_reads()
 
 

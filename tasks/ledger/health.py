@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tasks.ledger.events import PENDING, Event, Place
 from tasks.ledger.lines import Line
 from tasks.ledger.patterns import led_by
+from tasks.ledger.progress import MARK
 from tasks.ledger.providers import Mark, Provider
 from tasks.model.event import INTERNAL
 
@@ -151,6 +152,6 @@ def stages(session: Session, order: Sequence[str] = ()) -> list[StageLine]:
 
 
 def marks(session: Session) -> list[MarkLine]:
-    """All marks, by name."""
-    rows = session.execute(select(Mark.name, Mark.at, Mark.note).order_by(Mark.name))
+    """All marks by name, without the samples of :mod:`tasks.ledger.progress`."""
+    rows = session.execute(select(Mark.name, Mark.at, Mark.note).where(Mark.name != MARK).order_by(Mark.name))
     return [MarkLine(*row) for row in rows]

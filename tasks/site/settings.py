@@ -35,7 +35,7 @@ class Conveyor(BaseModel, extra="forbid"):
         description="When one turn carries its batch through all the stages that are left: with a backlog "
         "of `fuse_from` events, always, or never.",
     )
-    fuse_from: int = Field(50, ge=1, description="A batch of so many events counts as a backlog.")
+    fuse_from: int = Field(10, ge=1, description="A batch of so many events counts as a backlog.")
 
     @field_validator("fuse", mode="before")
     @classmethod
@@ -49,6 +49,12 @@ class Catch(BaseModel, extra="forbid"):
     """What one catch takes from a provider."""
 
     batch: int = Field(500, ge=1, le=5000, description="Notifications stored in one transaction, at the most.")
+    backlog: int = Field(
+        50_000,
+        ge=1,
+        description="While more events than this wait in the ledger, catchers hold back: what is not caught "
+        "stays with its source.",
+    )
     seconds: float = Field(15.0, gt=0, description="How long one catch goes on while the provider has more waiting.")
     body_limit_bytes: int = Field(
         1_048_576, ge=1024, description="A larger notification is quarantined, cut to this size."

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from tasks.conveyor.order import ORDER
-from tasks.ledger import balance, health, listing
+from tasks.ledger import balance, health, listing, progress
 from tasks.ledger import why as story
 from tasks.ledger.lines import Line
 from workers.web import api_moves, moves, probes, scope
@@ -88,6 +88,19 @@ def stages(web: Here) -> Response:
     """Pending events of each stage, and since when the oldest of them is due."""
     with web.ledger.reading() as session:
         return _rows(health.stages(session, ORDER))
+
+
+@router.get(
+    "/progress",
+    tags=["status"],
+    summary="How fast events get through, and when the backlog will be",
+    dependencies=[Depends(whole)],
+    response_model=dict[str, Any],
+)
+def pace(web: Here) -> Response:
+    """Events a second over the last minute, seconds until nothing waits, and the busiest objects."""
+    with web.ledger.reading() as session:
+        return Json(progress.progress(session, web.now()).as_dict())
 
 
 @router.get("/events", tags=["events"], summary="Events, filtered, page by page", response_model=Rows)

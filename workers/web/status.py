@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.order import ORDER
-from tasks.ledger import balance, health, listing
+from tasks.ledger import balance, health, listing, progress
 from tasks.ledger.effects import DEAD, Effect
 from tasks.ledger.incidents import ACKNOWLEDGED, OPEN
 from tasks.ledger.lines import IncidentLine
@@ -69,5 +69,9 @@ def _whole(web: Web, session: Session) -> dict[str, dict[str, Any]]:
             "reasons": {line.name: reasons(line, now) for line in providers},
             "balances": balances,
         },
-        "stages": {"stages": health.stages(session, ORDER), "marks": health.marks(session)},
+        "stages": {
+            "stages": health.stages(session, ORDER),
+            "marks": health.marks(session),
+            "progress": progress.progress(session, now),
+        },
     }
