@@ -1,78 +1,147 @@
-"""``python -m benchmarks``: events a second, Catchment beside a plain Celery chain, in one run."""
+"""``python -m benchmarks``: how fast Catchment is on this machine, beside a plain Celery chain, in one run."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks import drain, latency, plain, profile, soak
+from benchmarks.report import Report, spread
+from benchmarks.stand import Setup
 
-from benchmarks import plain, whole
+#: Each scenario of the throughput table: what is drained, and how.
+SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
+    "RabbitMQ, PostgreSQL, 50 policies, 2 processes": lambda g: drain.from_bus(Setup(), g.events),
+    "the same without task events": lambda g: drain.from_bus(Setup(task_events=False), g.events),
+    "the same, chained stage by stage": lambda g: drain.from_bus(_with(FUSE="never"), g.events // 2),
+    "the same, no policies": lambda g: drain.from_bus(Setup(policies=0), g.events),
+    "the same, 10,000 policies": lambda g: drain.from_bus(Setup(policies=10_000), g.events),
+    "the same, 1 process": lambda g: drain.from_bus(Setup(processes=1), g.events),
+    "the same, 4 processes": lambda g: drain.from_bus(Setup(processes=4), g.events),
+    "RabbitMQ, SQLite, 50 policies, 1 process": lambda g: drain.from_bus(_sqlite(1), g.events // 4),
+    "RabbitMQ, SQLite, 50 policies, 2 processes": lambda g: drain.from_bus(_sqlite(2), g.events // 4),
+    "event API, PostgreSQL, 50 policies, 2 processes": lambda g: drain.from_event_api(Setup(), min(g.events, 10_000)),
+    "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
+}
+STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
+PARTS = ("throughput", "latency", "stored", "profile")
 
 
 def main() -> int:
-    """Measure, print a table, and write JSON where asked. Returns 1 if a balance did not add up."""
+    """Measure, print tables, and write ``build/bench.md`` and ``build/bench.json``. Returns 1 if a balance is off."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--events", type=int, default=20_000, help="notifications a run of Catchment")
-    parser.add_argument("--plain-events", type=int, default=1_000, help="events a run of the plain chain")
-    parser.add_argument("--objects", type=int, default=1_000, help="servers that the events are about")
-    parser.add_argument("--policies", type=int, default=50, help="policies of the site, of which five apply")
-    parser.add_argument("--processes", type=int, default=2, help="worker processes on either side")
+    parser.add_argument("--plain-events", type=int, default=500, help="events a run of the plain chain")
     parser.add_argument("--rounds", type=int, default=3, help="runs, of which the median is quoted")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; may be given again")
+    parser.add_argument("--scenario", help="of the throughput, only rows whose name has this text")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long notifications are sent for latency")
+    parser.add_argument("--storm", type=float, default=2000.0, help="notifications a second of the storm")
+    parser.add_argument("--soak", type=float, default=0.0, help="watch the memory for so many seconds instead")
     given = parser.parse_args()
+    report = Report()
+    if given.soak:
+        return _soak(report, given.soak)
+    parts = {"throughput": _throughput, "latency": _latency, "stored": _stored, "profile": _profile}
+    exact = [parts[part](report, given) for part in given.only or PARTS]
+    return 0 if all(exact) else 1
+
+
+def _with(**conveyor: str) -> Setup:
+    return Setup(settings={f"CATCHMENT_CONVEYOR__{name}": value for name, value in conveyor.items()})
+
+
+def _sqlite(processes: int) -> Setup:
+    return Setup(ledger="sqlite", processes=processes)
+
+
+def _throughput(report: Report, given: argparse.Namespace) -> bool:
+    wanted = {name: run for name, run in SCENARIOS.items() if (given.scenario or "") in name}
     plain_rates: list[float] = []
-    runs: list[whole.Result] = []
-    fused: list[whole.Result] = []
+    runs: dict[str, list[drain.Run]] = {name: [] for name in wanted}
     for _ in range(given.rounds):
-        # In turn, so that a machine that slows down slows both.
-        plain_rates.append(plain.measure(given.plain_events, given.processes))
-        runs.append(whole.measure(given.events, given.objects, given.processes, given.policies))
-        fused.append(whole.measure(given.events, given.objects, given.processes, given.policies, fuse=True))
-    rows = [
-        ("plain Celery chain of five empty tasks, Redis", plain_rates, None),
-        ("Catchment, RabbitMQ to finished in PostgreSQL", [r.rate for r in runs], runs),
-        ("Catchment with conveyor.fuse", [r.rate for r in fused], fused),
-    ]
-    console = Console(width=110)
-    table = Table(
-        title=f"events a second, {os.cpu_count()} cores, {given.rounds} runs, {datetime.now(UTC):%Y-%m-%d %H:%M}Z"
-    )
-    for column in ("what", "median", "least", "most", "beside plain"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+        # In turn, so that a machine that slows down slows all.
+        plain_rates.append(plain.measure(given.plain_events, 2))
+        for name, run in wanted.items():
+            runs[name].append(run(given))
     base = statistics.median(plain_rates)
-    for name, rates, _ in rows:
-        table.add_row(
-            name,
-            f"{statistics.median(rates):,.0f}",
-            f"{min(rates):,.0f}",
-            f"{max(rates):,.0f}",
-            f"{statistics.median(rates) / base:.1f}x",
-        )
-    console.print(table)
-    middle = sorted(runs, key=lambda r: r.rate)[len(runs) // 2]
-    console.print(
-        f"of {middle.events:,} notifications came {middle.raised:,} raised events besides; "
-        f"CPU microseconds a notification: {middle.cpu}"
+    rows = [["plain Celery chain of five empty tasks", spread(plain_rates), "1.0", "", ""]]
+    for name, found in runs.items():
+        middle = sorted(found, key=lambda r: r.rate)[len(found) // 2]
+        cpu = ", ".join(f"{role} {micros:.0f}" for role, micros in _largest(middle.cpu))
+        rates = [r.rate for r in found]
+        memory = str(round(middle.memory.get("stages", 0)))
+        rows.append([name, spread(rates), f"{statistics.median(rates) / base:.1f}", cpu, memory])
+    report.data["throughput"] = {"plain": plain_rates, **{n: [r.as_dict() for r in found] for n, found in runs.items()}}
+    columns = ["notifications a second, sent to finished", "median (least to most)", "beside plain"]
+    report.table(
+        f"Throughput, {given.rounds} rounds, {given.events:,} notifications each",
+        [*columns, "CPU microseconds a notification", "MB of a stage process"],
+        rows,
     )
-    if given.json:
-        given.json.write_text(
-            json.dumps(
-                {
-                    "rows": {n: r for n, r, _ in rows},
-                    "cpu_us": middle.cpu,
-                    "events": given.events,
-                    "raised": middle.raised,
-                },
-                indent=1,
-            )
+    return all(run.exact for found in runs.values() for run in found)
+
+
+def _largest(cpu: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(((role, n) for role, n in cpu.items() if n >= 10), key=lambda pair: -pair[1])
+
+
+def _latency(report: Report, given: argparse.Namespace) -> bool:
+    cases = {"50 a second": 0.0, f"50 a second in a storm of {given.storm:,.0f} on other objects": given.storm}
+    found = {
+        name: [latency.measure(50, storm, given.seconds) for _ in range(given.rounds)] for name, storm in cases.items()
+    }
+    report.data["latency"] = {name: [run.as_dict() for run in runs] for name, runs in found.items()}
+    rows = [
+        [name, spread([r.median for r in runs]), spread([r.p99 for r in runs]), spread([r.worst for r in runs])]
+        for name, runs in found.items()
+    ]
+    columns = ["milliseconds from sent to effect started", "median", "99 of 100", "worst"]
+    report.table(f"Latency, {given.rounds} rounds of {given.seconds:.0f} s", columns, rows)
+    return all(run.exact for runs in found.values() for run in runs)
+
+
+def _stored(report: Report, given: argparse.Namespace) -> bool:
+    found = {
+        name: [drain.from_bus(Setup(), given.events // 2, stored=stored) for _ in range(given.rounds)]
+        for name, stored in STORED.items()
+    }
+    report.data["stored"] = {name: [run.as_dict() for run in runs] for name, runs in found.items()}
+    rows = []
+    for name, runs in found.items():
+        middle = sorted(runs, key=lambda r: sum(r.cpu.values()))[len(runs) // 2]
+        rows.append(
+            [
+                name,
+                spread([sum(r.cpu.values()) for r in runs]),
+                ", ".join(f"{role} {micros:.0f}" for role, micros in _largest(middle.cpu)),
+                ", ".join(f"{what} {number}" for what, number in middle.statements.items()),
+                f"{middle.broker_bytes:,.0f}",
+                ", ".join(f"{role} {megabytes:.0f}" for role, megabytes in middle.memory.items()),
+            ]
         )
-    return 0 if all(r.exact for r in runs + fused) else 1
+    columns = ["a notification costs", "CPU microseconds", "of them", "database", "bytes in Redis", "MB by role"]
+    report.table(f"Cost by the size of the ledger, {given.rounds} rounds", columns, rows)
+    return all(run.exact for runs in found.values() for run in runs)
+
+
+def _profile(report: Report, given: argparse.Namespace) -> bool:
+    found = profile.measure()
+    report.data["profile"] = asdict(found)
+    for title, lines in (("catcher", found.catcher), ("stages", found.stages), ("database", found.statements)):
+        report.table(f"Profile: {title}", ["where", "microseconds a notification"], [[n, str(t)] for n, t in lines])
+    return True
+
+
+def _soak(report: Report, seconds: float) -> int:
+    found = soak.measure(seconds)
+    report.data["soak"] = asdict(found)
+    rows = [[role, *(f"{part[role]:.0f}" for part in (found.early, found.late, found.most))] for role in found.late]
+    title = f"Memory in MB, {found.rate:.0f} notifications a second for {seconds:.0f} s"
+    report.table(title, ["role", "after a minute", "at the end", "at most"], rows)
+    return 0 if found.exact else 1
 
 
 if __name__ == "__main__":

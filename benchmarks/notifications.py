@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import amqp
 
@@ -18,10 +20,10 @@ MIX = ("compute.instance.update",) * 6 + (
 )
 
 
-def body(number: int, objects: int, began: datetime) -> bytes:
-    """One oslo.messaging 2.0 body of about two kilobytes."""
-    event_type = MIX[number % len(MIX)]
-    server = str(uuid.uuid5(uuid.NAMESPACE_OID, f"server-{number % objects}"))
+def body(number: int, objects: int, moment: datetime, event_type: str | None = None, prefix: str = "server") -> bytes:
+    """One oslo.messaging 2.0 body of about two kilobytes: something happened at that moment to one of the objects."""
+    event_type = event_type or MIX[number % len(MIX)]
+    server = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{prefix}-{number % objects}"))
     payload = {
         "instance_id": server,
         "tenant_id": "p1",
@@ -66,7 +68,7 @@ def body(number: int, objects: int, began: datetime) -> bytes:
         "event_type": event_type,
         "priority": "INFO",
         "payload": payload,
-        "timestamp": (began + timedelta(microseconds=number * 50)).replace(tzinfo=None).isoformat(sep=" "),
+        "timestamp": moment.replace(tzinfo=None).isoformat(sep=" "),
         "_unique_id": uuid.uuid4().hex,
         "_context_request_id": f"req-{uuid.uuid4()}",
         "_context_user_name": "bench",
@@ -82,9 +84,27 @@ def publish(exchange: str, events: int, objects: int, host: str = "127.0.0.1:567
     with amqp.Connection(host) as connection:
         channel = connection.channel()
         for number in range(events):
-            message = amqp.Message(body(number, objects, began), content_type="application/json", delivery_mode=2)
-            channel.basic_publish(message, exchange=exchange, routing_key="notifications.info")
+            moment = began + timedelta(microseconds=number * 50)
+            _send(channel, exchange, body(number, objects, moment))
+
+
+def pace(exchange: str, rate: float, seconds: float, objects: int, event_type: str, host: str) -> None:
+    """Publish at a steady rate for so long; each body says when it was sent."""
+    with amqp.Connection(host) as connection:
+        channel = connection.channel()
+        start = time.monotonic()
+        for number in range(int(rate * seconds)):
+            ahead = start + number / rate - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            prefix = event_type.rpartition(".")[0]
+            _send(channel, exchange, body(number, objects, datetime.now(UTC), event_type, prefix))
+
+
+def _send(channel: Any, exchange: str, content: bytes) -> None:
+    message = amqp.Message(content, content_type="application/json", delivery_mode=2)
+    channel.basic_publish(message, exchange=exchange, routing_key="notifications.info")
 
 
 if __name__ == "__main__":
-    publish(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    pace(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6])
