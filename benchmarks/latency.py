@@ -42,7 +42,7 @@ def measure(rate: float, storm: float, seconds: float, setup: Setup | None = Non
     When a notification was sent stands in its timestamp, and is the event's ``occurred_at``; when its
     effect started is the first try's own moment in the ledger. Sender and workers share one clock.
     """
-    chosen = setup or Setup(policies=50, applies=True, action={"log": {"message": "seen"}})
+    chosen = setup or Setup(policies=50, effects=True, action={"log": {"message": "seen"}})
     with Stand(chosen) as stand, ExitStack() as stack:
         stand.start("stages", "control", "effects", "beat", "listener")
         senders = [_sender(stand, rate, seconds, 100, WATCHED)]

@@ -42,7 +42,10 @@ _SERVERS = {"postgres": "postgresql", "redis-server": "redis", "beam.smp": "rabb
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is measured: where the ledger lives, how many policies, how many worker processes, which settings."""
+    """What is measured: where the ledger lives, how many policies, how many worker processes, which settings.
+
+    With ``effects`` one of the applying policies holds and asks for its action; else all are judged and none holds.
+    """
 
     ledger: str = "postgresql"
     policies: int = 50
@@ -51,7 +54,7 @@ class Setup:
     settings: Mapping[str, str] = field(default_factory=dict)
     provider: Mapping[str, Any] | None = None
     action: Mapping[str, Any] = field(default_factory=lambda: {"log": {"message": "never"}})
-    applies: bool = False
+    effects: bool = False
 
 
 class Stand:
@@ -224,9 +227,10 @@ class Stand:
         return site
 
     def _policies(self) -> list[dict[str, Any]]:
-        tenant = "p1" if self.setup.applies else "p2"
         few = min(APPLYING, self.setup.policies)
-        mine = [_policy(f"applies-{n}", ["vm_poweroff", "vm_start"], tenant, self.setup.action) for n in range(few)]
+        mine = [_policy(f"applies-{n}", ["vm_poweroff", "vm_start"], "p2", self.setup.action) for n in range(few)]
+        if self.setup.effects and mine:
+            mine[0] = _policy("asks", ["vm_poweroff"], "p1", self.setup.action)
         rest = range(self.setup.policies - few)
         return mine + [_policy(f"other-{n}", ["vm_suspend"], "p1", self.setup.action) for n in rest]
 

@@ -94,8 +94,8 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
 
 def _places(session: Session, stage: str) -> str:
     """SQL for the places to claim: narrow rows first, so that a backlog is neither joined nor sorted whole."""
-    ready = f"AND {_READY}" if stage == NEEDS_INVENTORY else ""
-    where = f"p.stage = :stage AND {_DUE} {ready} AND {_FREE}"
+    ready = _ready(session) if stage == NEEDS_INVENTORY else ""
+    where = f"p.stage = :stage AND {_DUE} AND {_FREE} {ready}"
     columns = "p.event_id, p.lane, p.occurred_at, p.object_key, p.attempts, p.plan"
     order = "ORDER BY occurred_at, event_id LIMIT :limit"
     if session.get_bind().dialect.name == "sqlite":
@@ -109,11 +109,18 @@ def _places(session: Session, stage: str) -> str:
 _DUE = "(p.attempts = 0 OR p.due_at <= :now)"
 #: Nobody's earlier event of the same object waits for a retry.
 _FREE = "NOT EXISTS (SELECT 1 FROM hold h WHERE h.object_key = p.object_key AND h.event_id <> p.event_id)"
-#: The provider's inventory was read once.
-_READY = (
-    "EXISTS (SELECT 1 FROM event e JOIN provider pr ON pr.id = e.provider_id "
-    "WHERE e.id = p.event_id AND pr.ready_at IS NOT NULL)"
-)
+
+
+def _ready(session: Session) -> str:
+    """SQL that leaves out events whose provider's inventory was never read; empty where there is no such provider."""
+    new = session.scalars(_NEW_PROVIDERS).all()
+    if not new:
+        return ""
+    theirs = f"SELECT 1 FROM event e WHERE e.id = p.event_id AND e.provider_id IN ({', '.join(map(str, new))})"
+    return f"AND (p.stage <> '{NEEDS_INVENTORY}' OR NOT EXISTS ({theirs}))"
+
+
+_NEW_PROVIDERS = text("SELECT id FROM provider WHERE ready_at IS NULL ORDER BY id")
 
 
 def due_places(session: Session, stages: Sequence[str], lanes: Sequence[int], now: datetime) -> dict[str, list[int]]:
@@ -141,7 +148,7 @@ def _due_places(
     else:
         lane_of = "SELECT unnest(CAST(:lanes AS int[])) AS lane"
         stage_of = "SELECT unnest(CAST(:stages AS text[])) AS stage"
-    ready = f"AND (p.stage <> '{NEEDS_INVENTORY}' OR {_READY})" if NEEDS_INVENTORY in stages else ""
+    ready = _ready(session) if NEEDS_INVENTORY in stages else ""
     where = f"p.stage = s.stage AND p.lane = w.lane AND {_DUE} AND {_FREE} {ready} {more}"
     rows = session.execute(
         text(

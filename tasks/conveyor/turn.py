@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -125,7 +126,7 @@ def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[in
         now = clock.now()
         claimed = claim(session, turn.stage, free, now, size)
         if claimed:
-            far = _is_far(site.settings.conveyor, len(claimed))
+            far = _is_far(site.settings.conveyor, turn.stage, len(claimed))
             turn.add(carry(session, site, line if far else line[:1], claimed, free, now, size))
             turn.through = far and line[-1][0] == ORDER[-1]
     # Asked after the commit: a bell that found the lane busy came before it, and is answered here. What
@@ -138,6 +139,19 @@ def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[in
     return turn
 
 
-def _is_far(settings: Conveyor, claimed: int) -> bool:
-    """Whether a batch of this size is carried through more than one stage."""
-    return settings.fuse == "always" or (settings.fuse == "backlog" and claimed >= settings.fuse_from)
+#: When this process last took a turn at the first stage that had something to do.
+_last_turn = float("-inf")
+
+
+def _is_far(settings: Conveyor, stage: str, claimed: int) -> bool:
+    """Whether a batch is carried through more than one stage.
+
+    A batch of ``fuse_from`` events is a backlog; so is a stream that comes faster than five messages for each
+    event could be passed on, however small its batches are.
+    """
+    global _last_turn
+    often = False
+    if stage == ORDER[0]:
+        now = time.monotonic()
+        often, _last_turn = now - _last_turn < settings.fuse_within_seconds, now
+    return settings.fuse == "always" or (settings.fuse == "backlog" and (often or claimed >= settings.fuse_from))

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
+from tasks.ledger import bulk
 from tasks.ledger.effects import ASKED, DEAD, DONE, Effect, EffectTry
 from tasks.ledger.events import Event
 from tasks.ledger.inventory import InventoryObject
-from tasks.ledger.providers import Provider
 from tasks.model.clock import rfc3339
 
 #: What PostgreSQL refuses in a text.
@@ -39,47 +39,55 @@ class Taken(NamedTuple):
 
 def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: float) -> Taken | None:
     """Take one effect, or None where it is done, not due, or somebody tries it already."""
-    row = session.execute(
-        update(Effect)
-        .where(
-            Effect.id == effect_id,
-            Effect.state == ASKED,
-            Effect.due_at <= now,
-            or_(Effect.lease_until.is_(None), Effect.lease_until <= now),
-        )
-        .values(lease_owner=worker, lease_until=now + timedelta(seconds=seconds), attempts=Effect.attempts + 1)
-        .returning(Effect)
-    ).scalar_one_or_none()
+    moments = {"now": bulk.moment(session, now), "until": bulk.moment(session, now + timedelta(seconds=seconds))}
+    row = session.execute(_TAKE, {"id": effect_id, "worker": worker, **moments}).one_or_none()
     if row is None:
         return None
-    newest = select(func.coalesce(func.max(EffectTry.attempt), 0)).where(EffectTry.effect_id == row.id)
-    number = session.execute(newest).scalar_one() + 1
-    session.add(EffectTry(effect_id=row.id, attempt=number, worker=worker, started_at=now))
-    event = session.execute(
-        select(Event, Provider.name).join(Provider, Provider.id == Event.provider_id).where(Event.id == row.event_id)
-    ).one()
+    number = session.execute(_TRY, {"id": effect_id, "worker": worker, **moments}).scalar_one()
+    about = session.execute(_ABOUT, {"id": effect_id}).one()
     target = None
     if row.target_kind and row.target_id:
-        found = session.scalar(
-            select(InventoryObject).where(
-                InventoryObject.provider_id == event.Event.provider_id,
-                InventoryObject.kind == row.target_kind,
-                InventoryObject.ref == row.target_id,
-            )
-        )
-        target = {"kind": row.target_kind, "id": row.target_id, **(_object(found) if found else {})}
-    about = _event(event.Event, event.name)
-    return Taken(row.id, row.key, row.action, row.params, row.attempts, number, about, target)
+        target = {"kind": row.target_kind, "id": row.target_id, **(_object(about) if about.object_state else {})}
+    return Taken(effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target)
 
 
-def _object(row: InventoryObject) -> dict[str, Any]:
-    return {"name": row.name, "tenant_id": row.tenant_id, "state": row.state, "attributes": row.attributes}
+#: Written out, since putting them together took longer than running them.
+_TAKE: Any = text(
+    "UPDATE effect SET lease_owner = :worker, lease_until = :until, attempts = attempts + 1 "
+    "WHERE id = :id AND state = 'asked' AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now) "
+    "RETURNING key, action, params, attempts, target_kind, target_id"
+).columns(params=Effect.__table__.c.params.type)
+_TRY = text(
+    "INSERT INTO effect_try (effect_id, attempt, worker, started_at) "
+    "SELECT :id, coalesce(max(attempt), 0) + 1, :worker, :now FROM effect_try WHERE effect_id = :id RETURNING attempt"
+)
+_ABOUT: Any = text(
+    """SELECT e.id, p.name AS provider, e.event_type, e.raw_event_type, e.message_id, e.occurred_at, e.resource_kind,
+        e.resource_id, e.parents, e.tenant_id, e.actor, e.host, e."group", e.level, e.parent_id,
+        o.state AS object_state, o.name AS object_name, o.tenant_id AS object_tenant, o.attributes AS attributes
+    FROM effect f JOIN event e ON e.id = f.event_id JOIN provider p ON p.id = e.provider_id
+    LEFT JOIN inventory o ON o.provider_id = e.provider_id AND o.kind = f.target_kind AND o.ref = f.target_id
+    WHERE f.id = :id"""
+).columns(
+    occurred_at=Event.__table__.c.occurred_at.type,
+    parents=Event.__table__.c.parents.type,
+    attributes=InventoryObject.__table__.c.attributes.type,
+)
 
 
-def _event(row: Event, provider: str) -> dict[str, Any]:
+def _object(row: Any) -> dict[str, Any]:
+    return {
+        "name": row.object_name,
+        "tenant_id": row.object_tenant,
+        "state": row.object_state,
+        "attributes": row.attributes,
+    }
+
+
+def _event(row: Any) -> dict[str, Any]:
     return {
         "id": row.id,
-        "provider": provider,
+        "provider": row.provider,
         "event_type": row.event_type,
         "raw_event_type": row.raw_event_type,
         "message_id": row.message_id,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
 from tasks.ledger.base import dump_json
@@ -17,6 +20,8 @@ from tasks.model.errors import Permanent
 
 #: How long a writer waits for another one on SQLite, in seconds.
 SQLITE_PATIENCE = 30.0
+#: A connection that lay in the pool this long is asked whether it is still there before it is used.
+IDLE_SECONDS = 1.0
 #: A statement or lock wait longer than this is given up by PostgreSQL, so that a stage never hangs.
 STATEMENT_TIMEOUT_MS = 120_000
 LOCK_TIMEOUT_MS = 30_000
@@ -89,17 +94,19 @@ def _build(url: str, pool_size: int) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         json_serializer=dump_json,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={
             "connect_timeout": 5,
             "application_name": "catchment",
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+            # Our statements take lists and JSON, whose length a plan made for one of them does not know better
+            # than the general one: planning them anew each time took as long as running them.
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} "
+            "-c timezone=UTC -c plan_cache_mode=force_generic_plan",
             # A half-open connection is noticed by the kernel, not by the next deploy (STYLE 5.1).
             "keepalives": 1,
             "keepalives_idle": 5,
@@ -108,6 +115,27 @@ def _build(url: str, pool_size: int) -> Engine:
             "tcp_user_timeout": 15_000,
         },
     )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _ping_if_idle)
+    return engine
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    """Ask a connection that lay idle whether it is still there; one that was used a moment ago need not be asked.
+
+    The pool takes a ``DisconnectionError`` as a reason to connect anew.
+    """
+    if connection is None or time.monotonic() - record.info.get("used", time.monotonic()) < IDLE_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError(str(error)) from error
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:

@@ -28,7 +28,7 @@ def carried(present: Any, handlers: dict[str, Any], stage: str = "convert", limi
 
 def backlog(ledger: Ledger, **conveyor: Any) -> Any:
     """An installation for which three events are a backlog."""
-    return installed(ledger, conveyor={"fuse_from": 3, **conveyor})
+    return installed(ledger, conveyor={"fuse_from": 3, "fuse_within_seconds": 0, **conveyor})
 
 
 def test_a_backlog_goes_to_its_end_and_a_trickle_goes_stage_by_stage(ledger: Ledger) -> None:
