@@ -37,7 +37,7 @@ class Conveyor(BaseModel, extra="forbid"):
     )
     fuse_from: int = Field(10, ge=1, description="A batch of so many events counts as a backlog.")
     fuse_within_seconds: float = Field(
-        0.2, ge=0, description="So do batches of any size that follow each other faster than this in one worker."
+        1.0, ge=0, description="So do batches of any size that follow each other faster than this in one worker."
     )
 
     @field_validator("fuse", mode="before")
