@@ -40,13 +40,15 @@ contracts: setup
 # make check  lint, types and contracts together
 check: lint types contracts
 
-# make bench  throughput beside a plain Celery chain, on this machine's RabbitMQ, Redis and PostgreSQL
+# make bench  throughput, latency and cost on this machine's RabbitMQ, Redis and PostgreSQL; BENCH="--only latency"
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
-# make chaos  the fault tests, with their report
+# make chaos  the fault tests, ROUNDS times (3), storms of STORM_SECONDS (60), and their report in build/
+ROUNDS ?= 3
+STORM_SECONDS ?= 60
 chaos: setup
-	$(BIN)/python -m pytest -q tests/chaos -p no:randomly
+	ROUNDS=$(ROUNDS) STORM_SECONDS=$(STORM_SECONDS) $(BIN)/python -m pytest -q tests/chaos -p no:randomly --timeout 900
 
 # make lock   the hashed requirement files, made anew from their .in files (needs uv)
 lock:

@@ -11,20 +11,22 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, Self
 
 import amqp
 import psutil
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from tasks.ledger import migrate
 from tasks.ledger.balance import balance
 from tasks.ledger.effects import ASKED, Effect
-from tasks.ledger.events import Decision, Event, Place
+from tasks.ledger.events import PENDING, Event, Place
 from tasks.ledger.providers import Mark
 from tasks.ledger.session import Ledger
 from workers.embedded import executable
@@ -35,7 +37,7 @@ RABBITMQ = "amqp://guest:guest@127.0.0.1:5672"
 NEEDED = ("beat", "listener", "catch", "stages", "effects")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counters:
     """What field.md 4.1 counts. Lost is accepted and not stored; undecided is stored and not through."""
 
@@ -98,7 +100,11 @@ class Stand:
         *,
         pause: float = 0.0,
         environment: dict[str, str] | None = None,
-        port: int | None = None,
+        broker: str | None = None,
+        bus: Sequence[str] = (RABBITMQ,),
+        lines: Sequence[str] = NEEDED,
+        publish_to: str = "127.0.0.1:5672",
+        fail_first: bool = False,
     ) -> None:
         self.folder = folder
         self.name = f"stand_{uuid.uuid4().hex[:10]}"
@@ -106,8 +112,12 @@ class Stand:
         self.redis = Redis()
         self._database = database
         self._pause = pause
-        self._extra = environment or {}
-        self._broker_port = port
+        self._extra = {} if environment is None else environment
+        self.broker = broker
+        self._publish_to = publish_to
+        self._fail_first = fail_first
+        self._bus = bus
+        self._lines = tuple(lines)
         self._sent = 0
         self._began = datetime.now(UTC)
 
@@ -120,7 +130,7 @@ class Stand:
             },
             "CATCHMENT_SITE": str(site),
             "CATCHMENT_DATABASE": self._database,
-            "CATCHMENT_BROKER": f"redis://127.0.0.1:{self._broker_port or self.redis.port}/0",
+            "CATCHMENT_BROKER": self.broker or f"redis://127.0.0.1:{self.redis.port}/0",
             "CATCHMENT_EFFECTS__LEASE_SECONDS": "4",
             "CATCHMENT_CONVEYOR__SWEEP_GRACE_SECONDS": "2",
             "CATCHMENT_CATCH__BATCH": "20",
@@ -130,24 +140,26 @@ class Stand:
         migrate.upgrade(self.ledger)
         self.processes = Processes(self.folder / "logs", self.environment)
         self._channel()
-        for name in NEEDED:
+        for name in self._lines:
             self.start(name)
         self._wait(self._listening, 60, "the listener does not consume")
         self._wait(self._swept, 60, "the sweep does not run")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.processes.stop(*(n for n in NEEDED if n in self.processes.running))
+        self.processes.stop(*self.processes.running)
         self.redis.kill()
         self.ledger.close()
-        with amqp.Connection("127.0.0.1:5672") as connection:
+        with amqp.Connection(self._publish_to) as connection:
             channel = connection.channel()
             channel.queue_delete(self.name)
             channel.exchange_delete(self.name)
 
     def start(self, name: str) -> None:
-        """Start a line of the Procfile, as its supervisor would."""
-        self.processes.start(name, procfile()[name])
+        """Start a line of the Procfile, as its supervisor would; ``stages-2`` is a second one of ``stages``."""
+        line, _, number = name.partition("-")
+        command = procfile()[line]
+        self.processes.start(name, [part.replace("@%h", f"-{number}@%h") if number else part for part in command])
 
     def kill(self, name: str) -> None:
         """SIGKILL a process and its children, and start it again."""
@@ -155,6 +167,10 @@ class Stand:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         self.start(name)
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a process and all its children."""
+        os.killpg(self.processes.running[name].pid, number)
 
     def kill_child(self, name: str) -> int:
         """SIGKILL one pool child of a worker that has a child of its own, else any; returns its pid."""
@@ -171,21 +187,34 @@ class Stand:
             self.start(name)
         return dead
 
-    def publish(self, count: int, *, objects: int = 7, twice: bool = False) -> None:
-        """Send numbered notifications that servers were switched off, each perhaps twice."""
-        channel = self._channel()
-        for number in range(self._sent, self._sent + count):
-            body = _body(number, objects, self._began)
-            for _ in range(2 if twice else 1):
-                channel.basic_publish(
-                    amqp.Message(body, delivery_mode=2), exchange=self.name, routing_key="notifications.info"
-                )
+    def publish(self, count: int, *, objects: int = 7, twice: bool = False, shuffle: Random | None = None) -> None:
+        """Send numbered notifications that servers were switched off, each perhaps twice, or in any order."""
+        numbers = [n for n in range(self._sent, self._sent + count) for _ in range(2 if twice else 1)]
+        if shuffle is not None:
+            shuffle.shuffle(numbers)
+        self.publish_bodies(notification(number, objects, self._began) for number in numbers)
         self._sent += count
+
+    @property
+    def attempted(self) -> int:
+        """How many numbered notifications were sent."""
+        return self._sent
+
+    def publish_bodies(self, bodies: Iterable[bytes]) -> None:
+        """Send bodies as they are; they do not count as attempted."""
+        channel = self._channel()
+        for body in bodies:
+            message = amqp.Message(body, delivery_mode=2)
+            channel.basic_publish(message, exchange=self.name, routing_key="notifications.info")
         channel.connection.close()
 
     def quiet(self, seconds: float = 90.0) -> None:
         """Wait until all that was sent is stored, through, and its effects are done."""
         self._wait(self._is_quiet, seconds, "not all that was sent got through")
+
+    def wait_until(self, holds: Callable[[], Any], seconds: float, complaint: str) -> None:
+        """Wait until something holds, or fail with the counters and the tails of all logs."""
+        self._wait(holds, seconds, complaint)
 
     def wait_for_effects(self, count: int, seconds: float = 60.0) -> None:
         """Wait until so many effects have begun or ended."""
@@ -196,17 +225,17 @@ class Stand:
         lines = self.sink.read_text().split() if self.sink.exists() else []
         with self.ledger.reading() as session:
             stored = session.scalar(select(func.count()).select_from(Event).where(~Event.raised)) or 0
-            decided = (
-                session.scalar(select(func.count(func.distinct(Decision.event_id))).where(Decision.stage == "refresh"))
-                or 0
-            )
+            decided = session.scalar(select(func.count()).select_from(Event).where(Event.state != PENDING)) or 0
             pending = session.scalar(select(func.count()).select_from(Place)) or 0
             exact = all(line.exact for line in balance(session))
-            policy = session.execute(
+            # One that came when later ones of its object were through is handled on arrival, and marked late.
+            cause = aliased(Event)
+            asked = session.execute(
                 select(Event.object_key, Event.occurred_at)
-                .join(Decision, Decision.event_id == Event.id)
-                .where(Decision.stage == "policy", Event.raised)
-                .order_by(Decision.id)
+                .join(Effect, Effect.event_id == Event.id)
+                .join(cause, cause.id == Event.parent_id)
+                .where(~cause.late)
+                .order_by(Effect.id)
             ).all()
         found = Counters(
             attempted=self._sent,
@@ -216,7 +245,7 @@ class Stand:
             lost=self._sent - stored,
             undecided=pending,
             duplicate_effects=sum(n - 1 for n in Counter(lines).values()),
-            out_of_order=_out_of_order(policy),
+            out_of_order=_out_of_order(asked),
             exact=exact,
         )
         print("counters:", json.dumps(found.as_dict()), flush=True)
@@ -236,6 +265,10 @@ class Stand:
             pending = session.scalar(select(Place.event_id).limit(1))
             asked = session.scalar(select(Effect.id).where(Effect.state == ASKED).limit(1))
         return stored >= self._sent and pending is None and asked is None
+
+    def consumers(self) -> int:
+        """How many listeners consume the provider's queue."""
+        return int(self._channel().queue_declare(self.name, passive=True).consumer_count)
 
     def _listening(self) -> bool:
         assert not self.processes.ended(), {n: self.log(n)[-2000:] for n in self.processes.ended()}
@@ -259,11 +292,19 @@ class Stand:
             time.sleep(0.2)
 
     def _channel(self) -> Any:
-        connection = amqp.Connection("127.0.0.1:5672")
+        connection = amqp.Connection(self._publish_to)
         connection.connect()
         channel = connection.channel()
         channel.exchange_declare(self.name, "topic", durable=False, auto_delete=False)
         return channel
+
+    def _script(self) -> str:
+        """Notes the effect's key; with ``fail_first`` only when it is run for the second time."""
+        once = f"""seen="{self.folder}/$(printf %s "$CATCHMENT_EFFECT_KEY" | cksum | cut -d' ' -f1)"
+[ -e "$seen" ] || {{ touch "$seen"; exit 1; }}
+"""
+        note = f'sleep {self._pause}\necho "$CATCHMENT_EFFECT_KEY" >> "{self.sink}"\n'
+        return "#!/bin/sh\n" + (once if self._fail_first else "") + note
 
     def _site(self) -> Path:
         site = self.folder / "site"
@@ -271,14 +312,14 @@ class Stand:
         (site / "alerts").mkdir()
         (site / "catchment.toml").write_text("")
         script = site / "append"
-        script.write_text(f'#!/bin/sh\nsleep {self._pause}\necho "$CATCHMENT_EFFECT_KEY" >> "{self.sink}"\n')
+        script.write_text(self._script())
         script.chmod(0o755)
         provider = {
             "name": "cloud",
             "type": "openstack",
             "monitor": "amqp",
             "inventory": "none",
-            "amqp": {"urls": [RABBITMQ], "queue": self.name, "exchanges": {self.name: ["notifications.*"]}},
+            "amqp": {"urls": list(self._bus), "queue": self.name, "exchanges": {self.name: ["notifications.*"]}},
         }
         policy = {
             "name": "append",
@@ -293,7 +334,8 @@ class Stand:
         return site
 
 
-def _body(number: int, objects: int, began: datetime) -> bytes:
+def notification(number: int, objects: int, began: datetime) -> bytes:
+    """That a server was switched off, so many milliseconds after the beginning."""
     moment = (began + timedelta(milliseconds=number)).replace(tzinfo=None)
     message = {
         "message_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{began.isoformat()}/{number}")),

@@ -7,6 +7,8 @@
         proxy.swallow()   # half-open: connections stay, and nothing passes any more in either direction
         proxy.pass_on()   # new connections work again; what was swallowed is lost
         proxy.delay(0.2)  # everything arrives that much later
+        proxy.swallow_open()   # only the connections of this moment are half-open
+        proxy.lose_reply_to(b"COMMIT", times=3)   # the server does it, and its answer never arrives
         proxy.reset()     # open connections are reset, and new ones as soon as they are made
 """
 
@@ -42,6 +44,10 @@ class TcpProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
+        self.lost = 0
+        self._dead: set[socket.socket] = set()
+        self._request, self._losses = b"", 0
+        self._waits: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
@@ -67,6 +73,15 @@ class TcpProxy:
     def swallow(self) -> None:
         """Keep connections open and let nothing through, as a firewall that has forgotten them."""
         self._mode = "swallow"
+
+    def swallow_open(self) -> None:
+        """The connections of this moment stay and pass nothing any more; new ones work."""
+        with self._lock:
+            self._dead.update(end for pair in self._pairs for end in pair)
+
+    def lose_reply_to(self, request: bytes, times: int) -> None:
+        """Pass so many requests that hold these bytes on, and end the connection in place of their answer."""
+        self._request, self._losses = request, times
 
     def delay(self, seconds: float) -> None:
         """Forward everything so many seconds late."""
@@ -104,9 +119,16 @@ class TcpProxy:
             while data := source.recv(_PIECE):
                 if self._mode == "delay":
                     time.sleep(self._seconds)
-                if self._mode != "swallow":
+                if source in self._waits:
+                    # The server has answered, so it has done what it was asked for. Nobody gets to know.
+                    self.lost += 1
+                    break
+                if self._losses and self._request and self._request in data:
+                    self._losses -= 1
+                    self._waits.add(sink)
+                if self._mode != "swallow" and source not in self._dead:
                     sink.sendall(data)
-            if self._mode == "swallow":
+            if self._mode == "swallow" or source in self._dead:
                 return  # The end of the connection does not get through either.
         except OSError:
             pass

@@ -10,10 +10,6 @@ from beat_schedule import BEAT_SCHEDULE
 from tasks.site.settings import Settings
 from workers.queues import ROUTES, queues
 
-#: Redis gives a message to another worker after this silence: above every time limit but that of effects,
-#: whose lease in the ledger decides who tries.
-VISIBILITY_SECONDS = 1800
-
 INCLUDE = (
     "tasks.catch.task",
     "tasks.convert.task",
@@ -30,7 +26,7 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
     """What the Celery application is configured with."""
     return {
         "broker_url": broker,
-        "broker_transport_options": transport_options(broker),
+        "broker_transport_options": transport_options(broker, settings.visibility_seconds),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
@@ -79,12 +75,13 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
     }
 
 
-def transport_options(broker: str) -> dict[str, Any]:
+def transport_options(broker: str, visibility_seconds: float) -> dict[str, Any]:
     """What the broker's transport is told: on Redis above all to notice a half-open connection (STYLE 5.1)."""
     if _is_amqp(broker):
         return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 30, "connect_timeout": 5}
     return {
-        "visibility_timeout": VISIBILITY_SECONDS,
+        # Above every time limit but that of effects, whose lease in the ledger decides who tries.
+        "visibility_timeout": visibility_seconds,
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,

@@ -24,7 +24,8 @@ def procfile(path: Path = SOURCE / "Procfile") -> dict[str, list[str]]:
     lines = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if match := _LINE.match(line):
-            vector = shlex.split(match[2])
+            # For honcho, which runs a line in a shell: without exec a stop would reach the shell alone.
+            vector = shlex.split(match[2].removeprefix("exec "))
             lines[match[1]] = [sys.executable, *vector[1:]] if vector[0] == "python" else vector
     return lines
 

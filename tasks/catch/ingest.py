@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import case, select, text, update
+from sqlalchemy import case, text, update
 from sqlalchemy.orm import Session
 
+from tasks.catch.lateness import late_ones
 from tasks.catch.reading import Caught, unwrap
 from tasks.catch.twins import SortedOut, pair_twins
 from tasks.conveyor import failpoints
@@ -72,6 +73,7 @@ class Ingest:
         self._provider_id = provider_id
         self._converter = converter
         self._ignore = ignore
+        self._lanes = settings.conveyor.lanes
 
     def store(
         self,
@@ -87,6 +89,7 @@ class Ingest:
         """
         caught, rejected = unwrap(self._converter, notifications, self._ignore, self._settings.catch.body_limit_bytes)
         result = Stored(received=len(caught) + rejected, rejected=rejected)
+        held: set[int] = set()
         with self._ledger.transaction() as session:
             # Listener and tick may store for one provider at once; one after the other, they cannot double a fact.
             lock(session, CATCH_LOCK, self._provider_id)
@@ -95,7 +98,7 @@ class Ingest:
             fresh = sorted_out.fresh
             result.duplicate = len(caught) - len(fresh)
             result.stored = len(fresh)
-            ids, result.lanes = self._insert(session, fresh, now)
+            ids, result.lanes = self._insert(session, fresh, now, held)
             self._note_sightings(session, sorted_out, ids, now)
             self._move(session, cursor, monitor, fresh, lease, now)
             count = Count()
@@ -114,7 +117,8 @@ class Ingest:
             # After the commit: whoever works on older events of a lane now will see these when he is done.
             with self._ledger.reading() as session:
                 busy = busy_lanes(session, sorted(result.lanes), min(ids.values()), clock.now())
-            result.asleep = result.lanes if result.lanes - busy else set()
+            # Whoever came to a lane that we held went away again.
+            result.asleep = result.lanes if held or result.lanes - busy else set()
         return result
 
     def _tell_apart(self, session: Session, caught: Sequence[Caught]) -> SortedOut:
@@ -173,14 +177,15 @@ class Ingest:
         ]
         bulk.insert(session, Sighting, rows, conflict="DO NOTHING")
 
-    def _insert(self, session: Session, fresh: Sequence[Caught], now: datetime) -> tuple[dict[str, int], set[int]]:
+    def _insert(
+        self, session: Session, fresh: Sequence[Caught], now: datetime, held: set[int]
+    ) -> tuple[dict[str, int], set[int]]:
         if not fresh:
             return {}, set()
-        lanes = self._settings.conveyor.lanes
         keys = {
             c.identity.message_id: object_key(self._provider, _ref(c.identity), c.identity.message_id) for c in fresh
         }
-        late = self._late(session, fresh, keys)
+        late = late_ones(session, self._provider_id, fresh, keys, self._lanes, held)
         ids = dict(zip(keys, bulk.draw_ids(session, Event, len(fresh)), strict=True))
         events, contents, places, letters, called = [], [], [], [], set()
         for c in fresh:
@@ -189,7 +194,7 @@ class Ingest:
             events.append(self._event_row(number, c, key, who.message_id in late, now))
             contents.append((number, c.form, c.road, c.content))
             if c.error is None:
-                lane = lane_of(key, lanes)
+                lane = lane_of(key, self._lanes)
                 called.add(lane)
                 places.append((number, ORDER[0], lane, who.occurred_at, now, key, 0))
             else:
@@ -207,48 +212,6 @@ class Ingest:
             number, self._provider_id, who.message_id, DEAD if c.error else PENDING, key, who.occurred_at, now, late,
             who.twin, who.variant or None, who.event_type, who.raw_event_type, who.resource_kind, who.resource_id,
         )  # fmt: skip
-
-    def _late(self, session: Session, fresh: Sequence[Caught], keys: Mapping[str, str]) -> set[str]:
-        """Messages whose object has gone past a later occurrence already: handled on arrival, marked late."""
-        newest_of_all = session.scalar(select(Provider.event_at).where(Provider.id == self._provider_id))
-        if newest_of_all is None:
-            return set()
-        # Only what is older than the newest event of all can be older than the newest one of its object.
-        fresh = [c for c in fresh if c.identity.resource_id and c.identity.occurred_at < newest_of_all]
-        named = sorted({keys[c.identity.message_id] for c in fresh})
-        if not named:
-            return set()
-        wanted = (
-            "SELECT value AS k FROM json_each(:ids)"
-            if self._ledger.dialect == "sqlite"
-            else "SELECT unnest(CAST(:ids AS text[])) AS k"
-        )
-        newest = session.execute(
-            text(
-                f"SELECT w.k AS k, (SELECT max(e.occurred_at) FROM event e WHERE e.object_key = w.k) AS newest "
-                f"FROM ({wanted}) w"
-            ).columns(newest=Moment()),
-            {"ids": bulk.listed(session, named)},
-        )
-        ahead = {row.k: row.newest for row in newest if row.newest is not None}
-        suspects = [
-            c
-            for c in fresh
-            if (seen := ahead.get(keys[c.identity.message_id])) is not None and seen > c.identity.occurred_at
-        ]
-        return {
-            c.identity.message_id
-            for c in suspects
-            if self._passed(session, keys[c.identity.message_id], c.identity.occurred_at)
-        }
-
-    def _passed(self, session: Session, key: str, moment: datetime) -> bool:
-        handled = select(Event.id).where(
-            Event.object_key == key,
-            Event.occurred_at > moment,
-            ~select(Place.event_id).where(Place.event_id == Event.id, Place.stage == ORDER[0]).exists(),
-        )
-        return session.scalar(handled.limit(1)) is not None
 
     def _move(
         self,

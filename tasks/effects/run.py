@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Protocol
 
 import structlog
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tasks.effects import ledger as effects
 from tasks.effects.contracts import Action, EffectContext
@@ -20,6 +22,9 @@ from tasks.model.errors import CatchmentError, Permanent, Transient
 from tasks.site.contracts import Site
 
 log = structlog.get_logger(__name__)
+
+#: Pauses between tries to write how an effect went: a restart of the database is over by then.
+WRITE_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Place(Protocol):
@@ -53,8 +58,7 @@ def run(
         tried += 1
         with _heartbeat(place, taken):
             verdict = _attempt(place.site, taken, actions, backoff)
-        with place.ledger.transaction() as session:
-            kept = effects.finish(session, taken, place.worker, verdict, clock.now())
+            kept = _finish(place, taken, verdict)
         log.info(
             "effect tried",
             effect=taken.id,
@@ -64,6 +68,23 @@ def run(
             summary=verdict.summary,
         )
     return tried
+
+
+def _finish(place: Place, taken: Taken, verdict: Verdict) -> bool:
+    """Write how a try went, and write it again where the connection is lost meanwhile.
+
+    What was done to the outside world cannot be taken back: if this were not written, it would be done again.
+    """
+    for pause in (*WRITE_PAUSES, None):
+        try:
+            with place.ledger.transaction() as session:
+                return effects.finish(session, taken, place.worker, verdict, clock.now())
+        except DBAPIError as error:
+            if pause is None or not (error.connection_invalidated or isinstance(error, OperationalError)):
+                raise
+            log.warning("how an effect went could not be written; again", effect=taken.id, error=str(error.orig))
+            time.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 def _attempt(

@@ -138,6 +138,11 @@ class Settings(BaseSettings):
     broker: SecretStr = Field(
         SecretStr(""), description="URL of the broker. Empty: a Redis of Catchment's own in var/."
     )
+    visibility_seconds: float = Field(
+        1800.0,
+        ge=1,
+        description="On Redis a message that nobody acknowledged for so long is given to another worker.",
+    )
     var: Path = Field(Path("var"), description="Folder for what Catchment itself writes, relative to the site.")
     task_events: bool = Field(True, description="Send task events, which Flower shows.")
     log_json: bool = Field(False, description="Write logs as JSON, one object a line.")

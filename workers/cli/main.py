@@ -30,6 +30,7 @@ COMMANDS = {
     "events": _Named("workers.cli.events", "list_events", "List events, or follow them as they come."),
     "why": _Named("workers.cli.why", "tell_why", "Tell why one event led to what it led to."),
     "balance": _Named("workers.cli.balance", "show_balance", "Show whether every event is accounted for."),
+    "health": _Named("workers.cli.health", "health", "Say whether each role does its work; for people and probes."),
     "inventory": _Named("workers.cli.inventory", "inventory", "List inventory objects, or show one."),
     "retry": _Named("workers.cli.retry", "retry", "Send dead events and effects on their way again."),
     "convert": _Named("workers.cli.convert", "convert", "Turn raw notifications into events, offline."),
