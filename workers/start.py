@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
+import structlog
+
 from tasks.conveyor.installation import Installation, install
 from tasks.effects.table import actions
 from tasks.ledger import migrate
@@ -14,6 +16,8 @@ from tasks.site.holder import SiteHolder
 from tasks.site.load import site_root
 from workers import readers
 from workers.installation import load_settings, open_ledger
+
+log = structlog.get_logger(__name__)
 
 
 def settle() -> None:
@@ -45,7 +49,10 @@ def start(root: Path | None = None) -> Installation:
         migrate.upgrade(present.ledger)
     else:
         revision, wanted = migrate.revisions(present.ledger)
-        if revision != wanted:
+        if migrate.is_newer(present.ledger, revision):
+            # Migrations only add: while a new release is rolled out, workers of this one go on beside it.
+            log.warning("the ledger is of a newer release", revision=revision, ours=wanted)
+        elif revision != wanted:
             raise Permanent(
                 f"the ledger is at revision {revision or 'none'} and this release needs {wanted}: "
                 "run `catchment db upgrade`"

@@ -60,7 +60,7 @@ def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
     return sorted(row.lane for row in found)
 
 
-#: One lock for each stage of a lane, the first one deciding: workers of release 0.1 lock a single stage.
+#: One lock for each stage of a lane, the first one deciding: earlier workers lock a single stage.
 _TRY_LANES = text(
     "SELECT lane FROM unnest(CAST(:lanes AS int[])) AS lane WHERE "
     + " AND ".join(f"pg_try_advisory_xact_lock(:space, {n * LANES_A_STAGE} + lane)" for n in range(len(ORDER)))

@@ -42,6 +42,13 @@ def revisions(ledger: Ledger) -> tuple[str | None, str | None]:
     return present, wanted
 
 
+def is_newer(ledger: Ledger, revision: str | None) -> bool:
+    """Whether a revision is one that this release does not know: that of a later one."""
+    with ledger.engine.connect() as connection:
+        script = ScriptDirectory.from_config(_config(connection))
+    return revision is not None and revision not in {known.revision for known in script.walk_revisions()}
+
+
 def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))

@@ -43,7 +43,7 @@ class Conveyor(BaseModel, extra="forbid"):
     @field_validator("fuse", mode="before")
     @classmethod
     def _yes_or_no(cls, value: Any) -> Any:
-        """Until 0.2 this was a yes or no."""
+        """Earlier sites say yes or no."""
         words = {"true": "always", "1": "always", "false": "never", "0": "never"}
         return words.get(str(value).lower(), value)
 

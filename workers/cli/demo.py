@@ -141,6 +141,8 @@ def _environment(site: Path) -> dict[str, str]:
         "CATCHMENT_WEB__PORT": str(_free_port(8765)),
         "CATCHMENT_FLOWER__PORT": str(_free_port(5555)),
         "PYTHONUNBUFFERED": "1",
+        # Each event passes all tasks of its chain, so that Flower shows the way.
+        "CATCHMENT_CONVEYOR__FUSE": "never",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
 

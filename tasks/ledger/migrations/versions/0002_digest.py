@@ -1,6 +1,6 @@
 """Digests: what a turn concluded alike on many events
 
-Only adds: workers of the release before go on beside this one.
+Only adds, and drops checks: earlier workers go on beside those of this revision.
 
 Revision ID: 0002
 Revises: 0001
