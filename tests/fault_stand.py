@@ -30,7 +30,7 @@ from tasks.ledger.events import PENDING, Event, Place
 from tasks.ledger.providers import Mark
 from tasks.ledger.session import Ledger
 from workers.embedded import executable
-from workers.processes import Processes, procfile
+from workers.processes import SOURCE, Processes, procfile
 
 RABBITMQ = "amqp://guest:guest@127.0.0.1:5672"
 #: The processes that a fault test needs: inventory is not read, nobody looks at pages.
@@ -105,7 +105,10 @@ class Stand:
         lines: Sequence[str] = NEEDED,
         publish_to: str = "127.0.0.1:5672",
         fail_first: bool = False,
+        tree: Path = SOURCE,
+        ledger_revision: str = "head",
     ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.name = f"stand_{uuid.uuid4().hex[:10]}"
         self.sink = folder / "sink"
@@ -116,6 +119,8 @@ class Stand:
         self.broker = broker
         self._publish_to = publish_to
         self._fail_first = fail_first
+        self._tree = tree
+        self._ledger_revision = ledger_revision
         self._bus = bus
         self._lines = tuple(lines)
         self._sent = 0
@@ -137,11 +142,11 @@ class Stand:
             **self._extra,
         }
         self.ledger = Ledger(self._database)
-        migrate.upgrade(self.ledger)
+        migrate.upgrade(self.ledger, self._ledger_revision)
         self.processes = Processes(self.folder / "logs", self.environment)
         self._channel()
         for name in self._lines:
-            self.start(name)
+            self.start(name, self._tree)
         self._wait(self._listening, 60, "the listener does not consume")
         self._wait(self._swept, 60, "the sweep does not run")
         return self
@@ -155,11 +160,12 @@ class Stand:
             channel.queue_delete(self.name)
             channel.exchange_delete(self.name)
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, tree: Path = SOURCE) -> None:
         """Start a line of the Procfile, as its supervisor would; ``stages-2`` is a second one of ``stages``."""
         line, _, number = name.partition("-")
         command = procfile()[line]
-        self.processes.start(name, [part.replace("@%h", f"-{number}@%h") if number else part for part in command])
+        named = [part.replace("@%h", f"-{number}@%h") if number else part for part in command]
+        self.processes.start(name, named, tree)
 
     def kill(self, name: str) -> None:
         """SIGKILL a process and its children, and start it again."""

@@ -33,11 +33,13 @@ class RabbitNode:
             pytest.skip("a RabbitMQ node of the test's own needs Debian's rabbitmq-server and root")
         folder.mkdir()
         self.port = free_port()
+        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
         self._environment = {
             **os.environ,
             "HOME": str(folder),
             "RABBITMQ_NODENAME": f"chaos{uuid.uuid4().hex[:6]}@localhost",
-            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),

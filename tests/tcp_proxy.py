@@ -8,7 +8,9 @@
         proxy.pass_on()   # new connections work again; what was swallowed is lost
         proxy.delay(0.2)  # everything arrives that much later
         proxy.swallow_open()   # only the connections of this moment are half-open
-        proxy.lose_reply_to(b"COMMIT", times=3)   # the server does it, and its answer never arrives
+        proxy.lose_reply_to(b"COMMIT", times=3)   # the server does it, and the connection ends in place of its answer
+        proxy.drop_replies()   # requests arrive, answers do not, and connections stay
+        proxy.drop_replies(after=b"COMMIT", times=2)   # so from that request on, on two connections
         proxy.reset()     # open connections are reset, and new ones as soon as they are made
 """
 
@@ -21,7 +23,7 @@ import time
 from contextlib import suppress
 from typing import Literal, Self
 
-Mode = Literal["pass", "swallow", "reset", "delay"]
+Mode = Literal["pass", "swallow", "mute", "reset", "delay"]
 
 _PIECE = 65_536
 #: Closing a socket with this option set sends a reset instead of an orderly end.
@@ -32,22 +34,25 @@ class TcpProxy:
     """Forwards one free loopback port to a server. Use it as a context manager.
 
     ``port`` is where clients connect, ``accepted`` how often they did. ``ports`` are the local ports of the
-    open connections to the server: it knows them as those of its peers.
+    open connections to the server: it knows them as those of its peers. ``lost`` counts the connections on
+    which the answer to a request that was waited for did not arrive.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, listen: str = "127.0.0.1") -> None:
         self._server = (host, port)
         self._seconds = 0.0
         self._mode: Mode = "pass"
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((listen, 0))
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
         self.lost = 0
         self._dead: set[socket.socket] = set()
         self._request, self._losses = b"", 0
         self._waits: set[socket.socket] = set()
+        self._last_words, self._mutes = b"", 0
+        self._muted: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
@@ -83,6 +88,16 @@ class TcpProxy:
         """Pass so many requests that hold these bytes on, and end the connection in place of their answer."""
         self._request, self._losses = request, times
 
+    def drop_replies(self, after: bytes = b"", times: int = 1) -> None:
+        """Pass requests on and none of what the server says, until ``pass_on``; connections stay as they are.
+
+        With ``after`` only so many connections are muted, each for good from a request on that holds these bytes.
+        """
+        if after:
+            self._last_words, self._mutes = after, times
+        else:
+            self._mode = "mute"
+
     def delay(self, seconds: float) -> None:
         """Forward everything so many seconds late."""
         self._seconds, self._mode = seconds, "delay"
@@ -110,10 +125,10 @@ class TcpProxy:
             server.settimeout(None)
             with self._lock:
                 self._pairs.append((client, server))
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=pair, name="proxy-pump", daemon=True).start()
+            for way in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pump, args=way, name="proxy-pump", daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         """Carry bytes one way until one side ends; then end both."""
         try:
             while data := source.recv(_PIECE):
@@ -123,16 +138,28 @@ class TcpProxy:
                     # The server has answered, so it has done what it was asked for. Nobody gets to know.
                     self.lost += 1
                     break
-                if self._losses and self._request and self._request in data:
-                    self._losses -= 1
-                    self._waits.add(sink)
-                if self._mode != "swallow" and source not in self._dead:
+                if not answers:
+                    self._look_for_requests(data, sink)
+                if self._passes(source) and not (answers and self._mode == "mute"):
                     sink.sendall(data)
             if self._mode == "swallow" or source in self._dead:
                 return  # The end of the connection does not get through either.
         except OSError:
             pass
         self._drop(source)
+
+    def _look_for_requests(self, data: bytes, server: socket.socket) -> None:
+        with self._lock:
+            if self._losses and self._request in data:
+                self._losses -= 1
+                self._waits.add(server)
+            if self._mutes and self._last_words in data and server not in self._muted:
+                self._mutes -= 1
+                self.lost += 1
+                self._muted.add(server)
+
+    def _passes(self, source: socket.socket) -> bool:
+        return self._mode != "swallow" and source not in self._dead and source not in self._muted
 
     def _drop(self, one: socket.socket) -> None:
         with self._lock:

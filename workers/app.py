@@ -9,7 +9,7 @@ from celery import Celery, signals
 
 from tasks.model.errors import CatchmentError
 from tasks.site.load import site_root
-from workers import logs
+from workers import logs, transport
 from workers.config import celery_settings
 from workers.embedded import broker_url, wait_for_broker
 from workers.installation import load_settings
@@ -17,6 +17,7 @@ from workers.installation import load_settings
 _root = site_root()
 _settings = load_settings(_root)
 
+transport.use()
 app = Celery("catchment", set_as_current=True)
 # The current application is that of one thread alone: without a default the listener's threads would ring
 # the bells of an application that nobody has configured.

@@ -38,14 +38,14 @@ class Processes:
     environment: Mapping[str, str]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-        """Start one process; what it prints goes to ``<name>.log``."""
+    def start(self, name: str, command: list[str], tree: Path = SOURCE) -> subprocess.Popen[bytes]:
+        """Start one process of the source tree; what it prints goes to ``<name>.log``."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
-                cwd=SOURCE,
-                env=dict(self.environment),
+                cwd=tree,
+                env=dict(self.environment) if tree == SOURCE else {**self.environment, "PYTHONPATH": str(tree)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -12,10 +12,11 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 from tasks.ledger.base import dump_json
+from tasks.ledger.watched import WatchedConnection
 from tasks.model.errors import Permanent
 
 #: How long a writer waits for another one on SQLite, in seconds.
@@ -106,8 +107,11 @@ def _build(url: str, pool_size: int) -> Engine:
             # Our statements take lists and JSON, whose length a plan made for one of them does not know better
             # than the general one: planning them anew each time took as long as running them.
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} "
-            "-c timezone=UTC -c plan_cache_mode=force_generic_plan",
-            # A half-open connection is noticed by the kernel, not by the next deploy (STYLE 5.1).
+            "-c timezone=UTC -c plan_cache_mode=force_generic_plan "
+            # The server notices as soon as we do that a host was cut off, and gives up the locks it held.
+            "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3 "
+            "-c tcp_user_timeout=15000",
+            # A half-open connection is noticed by the kernel, and where it cannot be, by WatchedConnection.
             "keepalives": 1,
             "keepalives_idle": 5,
             "keepalives_interval": 3,
@@ -115,9 +119,19 @@ def _build(url: str, pool_size: int) -> Engine:
             "tcp_user_timeout": 15_000,
         },
     )
+    event.listen(engine, "do_connect", _connect_watched)
+    event.listen(engine, "connect", _learn_birth)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ping_if_idle)
     return engine
+
+
+def _connect_watched(_dialect: Any, _record: Any, arguments: Any, options: Any) -> WatchedConnection:
+    return WatchedConnection.connect(*arguments, **options)
+
+
+def _learn_birth(connection: WatchedConnection, _record: Any) -> None:
+    connection.learn_birth()
 
 
 def _note_use(_connection: Any, record: Any) -> None:
@@ -127,7 +141,7 @@ def _note_use(_connection: Any, record: Any) -> None:
 def _ping_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
     """Ask a connection that lay idle whether it is still there; one that was used a moment ago need not be asked.
 
-    The pool takes a ``DisconnectionError`` as a reason to connect anew.
+    The pool takes an ``InvalidatePoolError`` as a reason to connect anew, also in place of those that lie beside it.
     """
     if connection is None or time.monotonic() - record.info.get("used", time.monotonic()) < IDLE_SECONDS:
         return
@@ -135,7 +149,7 @@ def _ping_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
         connection.execute("SELECT 1")
         connection.rollback()
     except psycopg.Error as error:
-        raise DisconnectionError(str(error)) from error
+        raise InvalidatePoolError(str(error)) from error
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
