@@ -14,7 +14,6 @@ from sqlalchemy import select
 from tasks.ledger.effects import Effect
 from tests.fault_stand import NEEDED, RABBITMQ, Stand
 from tests.servers import RabbitNode
-from tests.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.service("postgresql", "rabbitmq"), pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -129,35 +128,6 @@ def test_16_dead_hosts(tmp_path: Path, database: str, record: Callable[..., None
         stand.publish(20)
         stand.quiet()
         record(stand.counters(), 20)
-
-
-@pytest.mark.fault("half-open", "connections to Redis, RabbitMQ or PostgreSQL that pass nothing any more")
-@pytest.mark.parametrize("server", ["redis", "rabbitmq", "postgresql"])
-def test_half_open(tmp_path: Path, database: str, server: str, record: Callable[..., None]) -> None:
-    environment: dict[str, str] = {}
-    bus: list[str] = []
-    stand = Stand(tmp_path, database, bus=bus, environment=environment)
-    ports = {"redis": stand.redis.port, "rabbitmq": 5672, "postgresql": 5432}
-    with TcpProxy("127.0.0.1", ports[server]) as proxy:
-        bus.append(f"amqp://guest:guest@127.0.0.1:{proxy.port}" if server == "rabbitmq" else RABBITMQ)
-        if server == "redis":
-            stand.broker = f"redis://127.0.0.1:{proxy.port}/0"
-        if server == "postgresql":
-            name = database.rpartition("/")[2]
-            environment["CATCHMENT_DATABASE"] = f"postgresql://postgres@127.0.0.1:{proxy.port}/{name}"
-        with stand:
-            stand.publish(10)
-            stand.quiet()
-            old = set(proxy.ports)
-            proxy.swallow_open()
-            began = time.monotonic()
-            stand.publish(10)
-            stand.quiet(90)
-            seconds = time.monotonic() - began
-            assert old, "nothing was connected through the proxy"
-            record(stand.counters(), 20, **{f"{server}_back_after_seconds": seconds})
-            # Thirty seconds from the moment the path fails, and the time that ten effects take.
-            assert seconds < 40
 
 
 @pytest.mark.fault(31, "work that is due long after the visibility timeout")
