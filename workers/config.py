@@ -78,14 +78,17 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
 def transport_options(broker: str, visibility_seconds: float) -> dict[str, Any]:
     """What the broker's transport is told: on Redis above all to notice a half-open connection (STYLE 5.1)."""
     if _is_amqp(broker):
-        return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 30, "connect_timeout": 5}
+        # Whoever waits for a confirmation reads for so long; worker and beat stand behind it (see the heartbeat).
+        return {"confirm_publish": True, "read_timeout": 10, "write_timeout": 10, "connect_timeout": 5}
     return {
         # Above every time limit but that of effects, whose lease in the ledger decides who tries.
         "visibility_timeout": visibility_seconds,
-        "socket_timeout": 10,
+        # A worker notices within 11 s that nothing comes any more (1 + 2 x 5, in kombu), and whoever sends, here
+        # or in one of its children, after 5 s more: both together stay well within 30 s.
+        "socket_timeout": 5,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
-        "health_check_interval": 10,
+        "health_check_interval": 5,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
         "global_keyprefix": "catchment:",

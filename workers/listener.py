@@ -40,8 +40,9 @@ SIGN_SECONDS = 3.0
 RECHECK_SECONDS = 60.0
 #: The pause between two messages while the ledger is behind.
 HELD_SECONDS = 1.0
-#: The longest pause between two tries to connect.
-LONGEST_PAUSE = 30.0
+#: The longest pause between two tries to connect. With the time that a try takes and the spread of the pauses a
+#: listener is back within 30 s after its broker is.
+LONGEST_PAUSE = 15.0
 
 
 class Listener:

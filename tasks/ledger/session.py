@@ -146,8 +146,7 @@ def _ping_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
     if connection is None or time.monotonic() - record.info.get("used", time.monotonic()) < IDLE_SECONDS:
         return
     try:
-        connection.execute("SELECT 1")
-        connection.rollback()
+        connection.ping()
     except psycopg.Error as error:
         raise InvalidatePoolError(str(error)) from error
 

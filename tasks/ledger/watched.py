@@ -37,9 +37,20 @@ class WatchedConnection(psycopg.Connection[Any]):
     """Raises ``OperationalError`` and closes itself where the server has stopped working for it.
 
     ``born`` is when the server process of the connection started; without it silence is waited out.
+    ``patience`` is the silence, in seconds, after which the server is asked.
     """
 
     born: Any = None
+    patience: float = SILENCE_SECONDS
+
+    def ping(self) -> None:
+        """Ask the server for a sign of life, which takes it no time. Raises ``psycopg.Error`` where none comes."""
+        self.patience = ON_ITS_WAY_SECONDS
+        try:
+            self.execute("SELECT 1")
+            self.rollback()
+        finally:
+            self.patience = SILENCE_SECONDS
 
     def learn_birth(self) -> None:
         """Ask for the start of the server process, once, while the connection is new."""
@@ -54,18 +65,18 @@ class WatchedConnection(psycopg.Connection[Any]):
     def _watched(self, gen: PQGen[RV]) -> Generator[Any, Any, RV]:
         try:
             wanted = next(gen)
-            patient_until, suspected = time.monotonic() + SILENCE_SECONDS, False
+            patient_until, suspected = time.monotonic() + self.patience, False
             while True:
                 ready = yield wanted
                 now = time.monotonic()
                 if ready:
-                    patient_until, suspected = now + SILENCE_SECONDS, False
+                    patient_until, suspected = now + self.patience, False
                 elif now > patient_until:
                     suspected = self._look(suspected)
-                    patient_until = time.monotonic() + (ON_ITS_WAY_SECONDS if suspected else SILENCE_SECONDS)
+                    patient_until = time.monotonic() + (ON_ITS_WAY_SECONDS if suspected else self.patience)
                 wanted = gen.send(ready)
         except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+            return end.value  # type: ignore[no-any-return]  # what a generator returns has no type
 
     def _look(self, suspected: bool) -> bool:
         """Whether an answer seems to be lost. Hangs up where it did before already."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tasks.ledger.events import Event, Place
 from tasks.ledger.providers import Mark, Provider
 from tasks.model import clock
 from tests.fault_stand import RABBITMQ, Stand
+from tests.servers import RabbitNode
 from tests.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.service("postgresql", "rabbitmq"), pytest.mark.slow, pytest.mark.timeout(300)]
@@ -26,7 +28,8 @@ BACK_SECONDS = 30.0
 AWAY_SECONDS = 25.0
 #: What was under way when the path failed may still end in this time; it does not count as being back.
 UNDER_WAY = timedelta(seconds=2.5)
-_SERVERS = {"redis": 0, "rabbitmq": 5672, "postgresql": 5432}
+#: The bus is the RabbitMQ of a provider, the broker is one in place of Redis.
+_SERVERS = ("redis", "rabbitmq-bus", "rabbitmq-broker", "postgresql")
 
 
 @pytest.mark.fault("half-open", "the open connections to one server pass nothing any more, and new ones work")
@@ -59,28 +62,38 @@ class Behind(Stand):
         bus = [RABBITMQ]
         super().__init__(folder, database, bus=bus, environment=environment)
         self.server = server
-        self.proxy = TcpProxy("127.0.0.1", _SERVERS[server] or self.redis.port)
+        self._open = ExitStack()
+        node = RabbitNode(folder / "rabbit") if server == "rabbitmq-broker" else None
+        ports = {"redis": self.redis.port, "rabbitmq-bus": 5672, "postgresql": 5432}
+        self.proxy = TcpProxy("127.0.0.1", node.port if node else ports[server])
+        self._around: list[AbstractContextManager[object]] = [self.proxy] if node is None else [node, self.proxy]
+        way = f"127.0.0.1:{self.proxy.port}"
         if server == "redis":
-            self.broker = f"redis://127.0.0.1:{self.proxy.port}/0"
-        elif server == "rabbitmq":
-            bus[0] = f"amqp://guest:guest@127.0.0.1:{self.proxy.port}"
+            self.broker = f"redis://{way}/0"
+        elif server == "rabbitmq-bus":
+            bus[0] = f"amqp://guest:guest@{way}"
+        elif server == "rabbitmq-broker":
+            self.broker = f"amqp://guest:guest@{way}"
         else:
-            name = database.rpartition("/")[2]
-            environment["CATCHMENT_DATABASE"] = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/{name}"
+            environment["CATCHMENT_DATABASE"] = f"postgresql://postgres@{way}/{database.rpartition('/')[2]}"
 
     def __enter__(self) -> Behind:
-        self.proxy.__enter__()
-        super().__enter__()
-        self.publish(10)
-        self.quiet()
-        assert self.proxy.ports, "nobody is connected through the proxy"
-        self.said = self.listenings()
+        with ExitStack() as opening:
+            for around in self._around:
+                opening.enter_context(around)
+            super().__enter__()
+            opening.push(super().__exit__)
+            # So that nobody waits for goodbyes on a dead path.
+            opening.callback(self.proxy.pass_on)
+            self.publish(10)
+            self.quiet()
+            assert self.proxy.ports, "nobody is connected through the proxy"
+            self.said = self.listenings()
+            self._open = opening.pop_all()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.proxy.pass_on()
-        super().__exit__(*error)
-        self.proxy.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def listenings(self) -> int:
         """How often the listener has said that it listens."""
@@ -95,7 +108,7 @@ class Behind(Stand):
                 found.add("beat")
             signed = session.scalars(select(Provider.listener_at).where(Provider.name == "cloud")).one()
             # A listener whose bus is dead goes on signing: there it must have connected again.
-            connected = self.server != "rabbitmq" or self.listenings() > self.said
+            connected = self.server != "rabbitmq-bus" or self.listenings() > self.said
             if signed is not None and signed > since + UNDER_WAY and connected:
                 found.add("listener")
             stored = len(session.scalars(select(Event.id).where(~Event.raised)).all()) >= self.attempted

@@ -192,7 +192,7 @@ def test_processes_of_the_procfile_have_their_own_names_and_exist() -> None:
     names = [command[command.index("-n") + 1] for command in commands.values() if "worker" in command]
     assert len(names) == len(set(names))
     for command in commands.values():
-        assert command[:2] == ["python", "-m"]
-        if command[2] != "celery":
-            place = ROOT / Path(*command[2].split("."))
+        assert command[:3] == ["exec", "python", "-m"]
+        if command[3] != "celery":
+            place = ROOT / Path(*command[3].split("."))
             assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()

@@ -112,7 +112,9 @@ class Amqp(BaseModel, extra="forbid"):
         None, ge=1000, le=2**31 - 1, description="The broker drops the oldest messages beyond this number."
     )
     prefetch: int = Field(1000, ge=1, le=65535, description="Messages that the broker hands over before it waits.")
-    heartbeat_seconds: int = Field(30, ge=2, le=600, description="Twice this silence ends the connection.")
+    # The broker itself looks after each interval whether two of them were silent, and gives what we held to another
+    # consumer only then: three times this must stay within 30 s.
+    heartbeat_seconds: int = Field(6, ge=2, le=600, description="Twice this silence ends the connection.")
     connect_seconds: float = Field(5.0, gt=0, le=60, description="Time that one broker has to take a connection.")
     tls: Tls = Field(default_factory=Tls, description="Used with amqps:// URLs.")
 
