@@ -12,6 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -151,8 +152,9 @@ class Stand:
         """CPU seconds so far of each role with its children, and of the servers."""
         used: dict[str, float] = {}
         for name, process in self._processes():
-            times = process.cpu_times()
-            used[name] = used.get(name, 0.0) + times.user + times.system
+            with suppress(psutil.NoSuchProcess):  # A child may end while it is looked at.
+                times = process.cpu_times()
+                used[name] = used.get(name, 0.0) + times.user + times.system
         return used
 
     def memory(self) -> dict[str, float]:
@@ -160,7 +162,8 @@ class Stand:
         used: dict[str, float] = {}
         for name, process in self._processes():
             if name in self.running.running:
-                used[name] = max(used.get(name, 0.0), process.memory_info().rss / 1e6)
+                with suppress(psutil.NoSuchProcess):
+                    used[name] = max(used.get(name, 0.0), process.memory_info().rss / 1e6)
         return used
 
     def wait(self, holds: Callable[[], bool], seconds: float, complaint: str) -> None:

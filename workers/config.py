@@ -30,7 +30,8 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
-        "broker_heartbeat": 10,
+        # RabbitMQ gives what a worker held to another one after three times this.
+        "broker_heartbeat": 6,
         "include": list(INCLUDE),
         # JSON alone: a message from a broker must never become code.
         "accept_content": ["json"],
@@ -57,7 +58,12 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
         "task_send_sent_event": settings.task_events,
         "worker_send_task_events": settings.task_events,
         # The sweep rings again for what a lost message leaves: do not hang on a broker that is away.
-        "task_publish_retry_policy": {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1},
+        "task_publish_retry_policy": {
+            "max_retries": 1 if _is_amqp(broker) else 3,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 1,
+        },
         "worker_max_tasks_per_child": 1000,
         "worker_max_memory_per_child": 400_000,
         "worker_soft_shutdown_timeout": 30,
@@ -78,8 +84,9 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
 def transport_options(broker: str, visibility_seconds: float) -> dict[str, Any]:
     """What the broker's transport is told: on Redis above all to notice a half-open connection (STYLE 5.1)."""
     if _is_amqp(broker):
-        # Whoever waits for a confirmation reads for so long; worker and beat stand behind it (see the heartbeat).
-        return {"confirm_publish": True, "read_timeout": 10, "write_timeout": 10, "connect_timeout": 5}
+        # So long a sender waits for a confirmation, and Celery tries again on the same connection, dead or not,
+        # before it takes another one.
+        return {"confirm_publish": True, "read_timeout": 3, "write_timeout": 3, "connect_timeout": 5}
     return {
         # Above every time limit but that of effects, whose lease in the ledger decides who tries.
         "visibility_timeout": visibility_seconds,

@@ -75,17 +75,24 @@ def test_22_deadlock(tmp_path: Path, database: str, record: Callable[..., None])
 
 
 def _deadlock(stand: Stand, database: str) -> int:
-    """Hold the provider's row, wait until the catcher waits for it, and ask for what the catcher holds."""
+    """Hold the provider's row, wait until the catcher waits for it, and ask for what the catcher holds.
+
+    Returns the deadlocks that PostgreSQL has broken up.
+    """
+    count = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     with psycopg.connect(database) as rogue, psycopg.connect(database, autocommit=True) as watch:
+
+        def broken_up() -> int:
+            return int((watch.execute(count).fetchone() or [0])[0])
+
+        before = broken_up()
         [known] = rogue.execute("SELECT id FROM provider WHERE name = 'cloud' FOR UPDATE").fetchone() or [0]
         stand.publish(5)
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%provider%'"
         stand.wait_until(lambda: (watch.execute(waiting).fetchone() or [0])[0], 30, "the catcher does not wait")
-        try:
-            rogue.execute("SET lock_timeout = 0; SET deadlock_timeout = '60s'")
-            rogue.execute("SELECT pg_advisory_xact_lock(%s, %s::int)", [CATCH_LOCK, known])
-        except psycopg.errors.DeadlockDetected:
-            return 1
-        finally:
-            rogue.rollback()
-    return 1
+        # Whoever has waited for a second looks for a deadlock: the catcher, and not we.
+        rogue.execute("SET lock_timeout = 0; SET deadlock_timeout = '60s'")
+        rogue.execute("SELECT pg_advisory_xact_lock(%s, %s::int)", [CATCH_LOCK, known])
+        rogue.rollback()
+        stand.wait_until(lambda: broken_up() > before, 30, "no deadlock was broken up")
+        return broken_up() - before
