@@ -132,11 +132,14 @@ class PostgresCluster:
         return str(self._folder / "data")
 
     def _run(self, tool: str, *arguments: str, check: bool = True) -> None:
-        command = ["runuser", "-u", "postgres", "--", str(_POSTGRESQL[-1] / tool), *arguments]
+        command = [str(_POSTGRESQL[-1] / tool), *arguments]
         subprocess.run(
             command,
             check=check,
             cwd="/",
+            user="postgres",
+            group="postgres",
+            extra_groups=[],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

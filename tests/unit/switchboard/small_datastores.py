@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from tasks.model.event import Event, Normalised, ObjectRef
 from tasks.model.outcome import AlertState, ObjectFacts
-from tasks.switchboard.builtin import ABORT, OK, STOP, WARN
+from tasks.switchboard.checks import Effects
 from tasks.switchboard.datastore import Datastore
 from tasks.switchboard.engine import resolve
-from tasks.switchboard.errors import AutomateError
 from tasks.switchboard.load import load_domains
+from tasks.switchboard.plain import files_of, sheet
 from tasks.switchboard.read import shipped_domain
-from tasks.switchboard.workspace import Call, Object, Workspace
+from tasks.switchboard.workspace import Workspace
 
-EXITS = {"ok": OK, "warn": WARN, "stop": STOP, "abort": ABORT, "unknown": 1}
+__all__ = ["files_of", "sheet"]
 
 
 def klass(
@@ -39,79 +37,11 @@ def domain(name: str, *classes: dict[str, Any], priority: int = 1, enabled: bool
     return {"name": name, "priority": priority, "enabled": enabled, "classes": list(classes)}
 
 
-def files_of(*domains: Mapping[str, Any], root: str = "automate") -> dict[str, bytes]:
-    """The domains as the files of a site."""
-    files: dict[str, bytes] = {}
-    for one in domains:
-        base = f"{root}/{one['name']}"
-        attributes = {key: one[key] for key in ("name", "priority", "enabled")}
-        files[f"{base}/__domain__.yaml"] = sheet("domain", attributes)
-        for held in one["classes"]:
-            _class_files(files, base, held)
-    return files
-
-
-def sheet(kind: str, attributes: Mapping[str, Any], **rest: Any) -> bytes:
-    """One file with its envelope."""
-    whole = {"object_type": kind, "version": 1.0, "object": {"attributes": dict(attributes), **rest}}
-    return yaml.safe_dump(whole, sort_keys=False).encode()
-
-
-def _class_files(files: dict[str, bytes], base: str, held: Mapping[str, Any]) -> None:
-    folder = base
-    for part in held["ns"].split("/"):
-        folder = f"{folder}/{part}"
-        files[f"{folder}/__namespace__.yaml"] = sheet("namespace", {"name": part})
-    folder = f"{folder}/{held['name']}.class"
-    schema = [{"field": {"aetype": k, "name": n, **_default(o)}} for n, k, o in held["fields"]]
-    files[f"{folder}/__class__.yaml"] = sheet("class", {"name": held["name"]}, schema=schema)
-    for number, (name, values) in enumerate(held["instances"].items()):
-        attributes = {"name": name, "inherits": values.get("$inherits")}
-        fields = [
-            {key: value if isinstance(value, dict) else {"value": value}}
-            for key, value in values.items()
-            if not key.startswith("$")
-        ]
-        kind = values.get("$object_type", "instance")
-        files[f"{folder}/i{number}.yaml"] = sheet(kind, attributes, fields=fields)
-    for name, options in held["methods"]:
-        inputs = [{"field": {"name": n, **_default(o)}} for n, o in options.get("inputs", ())]
-        attributes = {"name": name, "location": options.get("location", "inline")}
-        files[f"{folder}/__methods__/{name}.yaml"] = sheet("method", attributes, inputs=inputs)
-
-
-def _default(options: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(options)
-
-
 def datastore(*domains: Mapping[str, Any]) -> Datastore:
     """The domains, loaded. Fails where one of them has a mistake."""
     loaded, problems = load_domains(files_of(*domains), "automate")
     assert [str(p) for p in problems if p.severity == "error"] == []
     return Datastore(loaded)
-
-
-class Effects:
-    """A runner: per method a list of steps, the n-th call takes the n-th, the last one repeats."""
-
-    def __init__(self, steps: Mapping[str, Sequence[Mapping[str, Any]]] | None = None) -> None:
-        self._steps = {name.lower(): list(listed) for name, listed in (steps or {}).items()}
-        self._counts: dict[str, int] = {}
-
-    def __call__(self, call: Call, current: Object) -> int:
-        """Set what the step sets, and exit as it says."""
-        name = call.method.rsplit("/", 1)[1].lower()
-        listed = self._steps.get(name, [{}])
-        index = self._counts.get(name, 0)
-        self._counts[name] = index + 1
-        step = listed[min(index, len(listed) - 1)]
-        for target, key in ((current.root, "root"), (current, "object")):
-            for attribute, value in step.get(key, {}).items():
-                named = isinstance(value, str) and value.startswith("$")
-                target.set(attribute, call.inputs[value[1:]] if named else value)
-        if "raise" in step:
-            raise AutomateError(str(step["raise"]))
-        return EXITS[step.get("exit", "ok")]
 
 
 def run(
