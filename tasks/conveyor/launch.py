@@ -18,8 +18,10 @@ from tasks.conveyor.turn import Turn
 
 log = structlog.get_logger(__name__)
 
-#: Effects named by one message: they are tried one after the other by whoever takes it.
+#: Effects named by one message at the most: they are tried one after the other by whoever takes it.
 EFFECTS_A_MESSAGE = 10
+#: Messages that a few effects are spread over first, so that workers share them.
+EFFECT_SHARES = 2
 #: More waiting messages than this are a crowd.
 CROWD = 200
 
@@ -69,8 +71,9 @@ def crowded(queue: str) -> bool:
 
 def launch_effects(ids: Sequence[int]) -> None:
     """Have effects tried."""
-    for start in range(0, len(ids), EFFECTS_A_MESSAGE):
-        _send(_signature("effects.run", list(ids[start : start + EFFECTS_A_MESSAGE])))
+    size = min(EFFECTS_A_MESSAGE, -(-len(ids) // EFFECT_SHARES))
+    for start in range(0, len(ids), max(size, 1)):
+        _send(_signature("effects.run", list(ids[start : start + size])))
 
 
 def launch_reads() -> None:

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 LULL_SECONDS = 0.01
 #: Batches that follow each other faster than this are a stream, in which a batch waits longer for company.
 STREAM_SECONDS = 0.15
-STREAM_LULL_SECONDS = 0.06
+STREAM_LULL_SECONDS = 0.03
 #: After this time a batch waits for nothing more; it is filled only with what is there already.
 FILL_SECONDS = 0.025
 BACKLOG_SECONDS = 0.001
