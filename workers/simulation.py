@@ -14,7 +14,7 @@ from tasks.model import clock
 from tasks.model.clock import rfc3339
 from tasks.model.errors import DepthExceeded
 from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, Event, Message, Normalised, ObjectRef
-from tasks.model.outcome import AlertState, Ask, Finding, Firing, Handler, ObjectFacts, Outcome, Raise
+from tasks.model.outcome import AlertState, Ask, DeliveryFacts, Finding, Firing, Handler, ObjectFacts, Outcome, Raise
 from tasks.policy.handle import policy_handler
 from tasks.providers.table import kinds
 from tasks.refresh.handle import refresh_handler
@@ -91,6 +91,14 @@ class MemoryView:
         """When the alert fired in this run."""
         fired = self._fired.get((alert, ref))
         return AlertState(fired, fired is not None)
+
+    def request(self, number: str) -> Mapping[str, Any] | None:
+        """Requests stand in the ledger alone."""
+        return None
+
+    def delivery(self, event_id: int) -> DeliveryFacts | None:
+        """So do deliveries of their tasks."""
+        return None
 
     def note(self, firing: Firing) -> None:
         """Let later events of the run see a firing."""

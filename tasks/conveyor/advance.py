@@ -18,7 +18,7 @@ from tasks.ledger import bulk
 from tasks.ledger.events import DeadLetter, Event, Hold, Place
 from tasks.ledger.tally import Count
 from tasks.model.errors import Permanent, Transient
-from tasks.model.event import POLICY_EVENT
+from tasks.model.event import PROVIDER_EVENT
 from tasks.site.settings import Conveyor
 
 #: An error is kept to this many characters: enough to mend the cause, not enough to fill a disk.
@@ -65,10 +65,10 @@ def advance(session: Session, stage: str, done: Sequence[Claimed], now: datetime
 
 def count_finished(session: Session, done: Sequence[Claimed], now: datetime, count: Count) -> None:
     """Count events that are through."""
-    raised = [c for c in done if c.event.namespace == POLICY_EVENT]
+    raised = [c for c in done if c.event.namespace != PROVIDER_EVENT]
     if raised:
         count.add(count.internal(session, now), finished=len(raised))
-    for provider, number in Counter(c.provider_id for c in done if c.event.namespace != POLICY_EVENT).items():
+    for provider, number in Counter(c.provider_id for c in done if c.event.namespace == PROVIDER_EVENT).items():
         count.add(provider, finished=number)
 
 
@@ -87,6 +87,22 @@ def park(session: Session, stage: str, events: Sequence[Claimed], now: datetime)
             "now": bulk.moment(session, now),
         },
     )
+
+
+def wait(session: Session, stage: str, events: Sequence[tuple[Claimed, float]], now: datetime) -> None:
+    """Have events stand at the stage that they are at until so many seconds from now. They hold back nobody."""
+    _place(session, stage, [c for c, _ in events], now)
+    rows = [
+        {
+            "event_id": c.event.id,
+            "stage": stage,
+            "plan": c.event.plan,
+            "attempts": 1,
+            "due_at": now + timedelta(seconds=pause),
+        }
+        for c, pause in events
+    ]
+    bulk.update(session, Place, "event_id", rows)
 
 
 def _place(session: Session, stage: str, events: Sequence[Claimed], now: datetime) -> None:
@@ -135,8 +151,8 @@ def _let_go(session: Session, events: Sequence[Claimed], now: datetime) -> None:
 
 def put_back(
     session: Session, stage: str, failures: Sequence[Failure], settings: Conveyor, now: datetime, count: Count
-) -> None:
-    """Give each failed event its own later try, or lay it on the dead-letter desk.
+) -> list[Failure]:
+    """Give each failed event its own later try, or lay it on the dead-letter desk; returns those that it lay there.
 
     While it waits, its object is held: later events about the same object stay behind it.
     """
@@ -144,6 +160,7 @@ def put_back(
     waiting: list[dict[str, Any]] = []
     holds: list[dict[str, Any]] = []
     letters: list[dict[str, Any]] = []
+    dead: list[Failure] = []
     for failure in failures:
         claimed = failure.claimed
         tries = claimed.attempts + 1
@@ -158,6 +175,7 @@ def put_back(
                     "error": str(failure),
                 }
             )
+            dead.append(failure)
             continue
         pause = backoff(tries, settings.backoff_seconds, settings.backoff_limit_seconds)
         if isinstance(failure.error, Transient) and failure.error.after:
@@ -176,6 +194,7 @@ def put_back(
     # Touched where another stage's failure has it, so that it is not let go before this is committed.
     bulk.insert(session, Hold, holds, conflict="(object_key) DO UPDATE SET since = hold.since")
     bury(session, letters, {f.claimed.event.id: f.claimed for f in failures}, now, count)
+    return dead
 
 
 def bury(
@@ -204,5 +223,5 @@ def bury(
 
 def counts_under(session: Session, claimed: Claimed, now: datetime, count: Count) -> int:
     """The provider in whose balance an event counts: raised ones under ``internal``."""
-    raised = claimed.event.namespace == POLICY_EVENT
+    raised = claimed.event.namespace != PROVIDER_EVENT
     return count.internal(session, now) if raised else claimed.provider_id

@@ -16,11 +16,12 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release
+from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release, wait
 from tasks.conveyor.claim import Claimed, claim, due_places
 from tasks.conveyor.offspring import Raised, ask, open_incidents, raise_events
 from tasks.conveyor.order import NEEDS_INVENTORY, ORDER
 from tasks.conveyor.record import decisions, finish, write_facts
+from tasks.conveyor.settle import settle
 from tasks.conveyor.view import Contents, LazyPayload, LedgerView
 from tasks.conveyor.wanted import Wish, stub, want
 from tasks.ledger import bulk
@@ -127,15 +128,19 @@ class _Batch:
         release(session, [c for c, _ in done], now)
         for item, outcome in done:
             item.steps.append((stage, outcome.findings))
+        waiting = [(c, o.again.seconds) for c, o in done if o.again is not None]
+        wait(session, stage, waiting, now)
+        self._note([c for c, _ in waiting])
         if moved:
             self.stop_at(stage, behind)
-        put_back(session, stage, failures, self._site.settings.conveyor, now, self._count)
+        dead = put_back(session, stage, failures, self._site.settings.conveyor, now, self._count)
+        self._result.raised_lanes |= settle(session, self._site.settings, now, done, dead, self._count)
         for failure in failures:
             failure.claimed.steps.append((stage, []))
             self._note([failure.claimed], str(failure))
         self._result.failed += len(failures)
         self._done += done
-        return [c for c, _ in done], self._bear(done)
+        return [c for c, o in done if o.again is None], self._bear(done)
 
     def _bear(self, done: Sequence[tuple[Claimed, Outcome]]) -> list[Claimed]:
         raised = [Raised(c, i, wish) for c, o in done for i, wish in enumerate(o.raises)]
@@ -203,6 +208,8 @@ def _work(
         if outcome.facts is not None:
             event.facts = outcome.facts
         if outcome.plan is not None:
+            if outcome.again is not None:
+                outcome.plan.kept = outcome.again.kept
             event.plan = outcome.plan.as_dict()
         done.append((item, outcome))
     return done, failures, behind

@@ -15,7 +15,7 @@ from tasks.ledger import bulk
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
 from tasks.ledger.session import LANE_LOCK
-from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, Event, Normalised
+from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, RAISED_AS, Event, Normalised
 from tasks.model.outcome import Finding
 
 #: The source of raised events, as the switchboard's addresses name it.
@@ -173,12 +173,16 @@ def _claimed(
     number: int, provider_id: int, raised: object, parent_id: int | None, depth: int, late: object, *facts: Any,
 ) -> Claimed:  # fmt: skip
     """One row of a claim; ``facts`` are in the order of ``_FACTS``, which is that of the fields of the facts."""
+    normal = _normalised(*facts)
+    namespace, source = PROVIDER_EVENT, kind.upper()
+    if raised:
+        namespace, source = RAISED_AS.get(normal.resource_kind or "", (POLICY_EVENT, POLICY_SOURCE))
     event = Event(
         id=number,
         provider=provider,
-        source=POLICY_SOURCE if raised else kind.upper(),
-        namespace=POLICY_EVENT if raised else PROVIDER_EVENT,
-        facts=_normalised(*facts),
+        source=source,
+        namespace=namespace,
+        facts=normal,
         payload={},
         parent_id=parent_id,
         depth=depth,

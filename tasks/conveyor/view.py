@@ -11,12 +11,12 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
-from tasks.ledger import bulk
+from tasks.ledger import bulk, requests
 from tasks.ledger.base import read_json
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
-from tasks.model.event import ObjectRef
-from tasks.model.outcome import AlertState, Firing, ObjectFacts
+from tasks.model.event import REQUEST, ObjectRef
+from tasks.model.outcome import AlertState, DeliveryFacts, Firing, ObjectFacts
 from tasks.site.contracts import Site
 
 
@@ -131,7 +131,11 @@ class LedgerView:
                 self._objects[provider, found] = ObjectFacts(found, *facts)
 
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
-        """The inventory object, or None where it is unknown."""
+        """The inventory object, or None where it is unknown. A request is an object too."""
+        if ref.kind == REQUEST:
+            found = self.request(ref.id) or {}
+            named = (found.get("description"), found.get("tenant_id"))
+            return ObjectFacts(ref, "known", *named, self._now, found) if found else None
         key = (self._providers[provider], ref)
         if key not in self._objects:
             self._load(key)
@@ -149,6 +153,14 @@ class LedgerView:
             is_open = self._session.scalar(select(Incident.id).where(Incident.open_key == key))
             self._alerts[key] = AlertState(fired.notified_at if fired else None, is_open is not None)
         return self._alerts[key]
+
+    def request(self, number: str) -> Mapping[str, Any] | None:
+        """A request by its id, as it stands."""
+        return requests.facts(self._session, number)
+
+    def delivery(self, event_id: int) -> DeliveryFacts | None:
+        """What the event delivers."""
+        return requests.delivery(self._session, event_id)
 
     def note(self, provider: str, firing: Firing) -> None:
         """Let later events of the batch see a firing that is not written yet."""

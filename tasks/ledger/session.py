@@ -12,9 +12,10 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 
+from tasks.ledger import conflicts
 from tasks.ledger.base import dump_json
 from tasks.ledger.watched import WatchedConnection
 from tasks.model.errors import Permanent
@@ -59,10 +60,15 @@ class Ledger:
         On SQLite it is *immediate*: one writer at a time, and never a deadlock between two readers that
         both want to write.
         """
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            if self.dialect == "sqlite":
-                session.connection(execution_options={"catchment_immediate": True})
-            yield session
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                if self.dialect == "sqlite":
+                    session.connection(execution_options={"catchment_immediate": True})
+                yield session
+        except DBAPIError as error:
+            if (kind := conflicts.kind_of(error)) is not None:
+                conflicts.note(self, kind)
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

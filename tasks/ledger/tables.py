@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.ledger import access, effects, events, incidents, inventory, providers
+from tasks.ledger import access, conflicts, effects, events, incidents, inventory, providers, requests
 from tasks.ledger.base import Base
 
 METADATA = Base.metadata
 
-__all__ = ["METADATA", "access", "effects", "events", "incidents", "inventory", "providers"]
+__all__ = ["METADATA", "access", "conflicts", "effects", "events", "incidents", "inventory", "providers", "requests"]

@@ -55,3 +55,7 @@ class SiteInvalid(Permanent):
 
 class LeaseLost(Transient):
     """Somebody else holds the work by now; what was done here is dropped."""
+
+
+class Refused(Permanent):
+    """A move that the state of a request, an incident or a schedule does not allow. Nothing was changed."""

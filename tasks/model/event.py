@@ -14,6 +14,15 @@ INTERNAL = "internal"
 #: Namespace of an event in the switchboard's addresses (spec automate 3.5).
 PROVIDER_EVENT = "EmsEvent"
 POLICY_EVENT = "MiqEvent"
+REQUEST_EVENT = "RequestEvent"
+DELIVERY = "Delivery"
+
+#: Kinds of objects that are Catchment's own: what somebody asked for, and a piece of the work on it.
+REQUEST = "request"
+REQUEST_TASK = "request_task"
+
+#: Namespace and source of an event that Catchment raised, by the kind of its object; all others are policy events.
+RAISED_AS = {REQUEST: (REQUEST_EVENT, "Request"), REQUEST_TASK: (DELIVERY, "Request")}
 
 
 class ObjectRef(NamedTuple):

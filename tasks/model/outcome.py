@@ -68,28 +68,71 @@ class Firing:
     notify: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Petition:
+    """A request that a rule opens: its type, its options, and what it is about in words."""
+
+    request_type: str
+    options: dict[str, Any] = field(default_factory=dict)
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A move that a rule makes on the request at hand: ``approve``, ``deny`` or ``pend``, and why."""
+
+    word: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How a delivery of the switchboard ended: ``ok``, ``error``, ``raised``, ``empty``, and what was said of it."""
+
+    result: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The stage has not come to an end with the event: it is met again after so many seconds, with what was kept."""
+
+    seconds: float
+    kept: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Plan:
-    """What the switchboard decided: names the refresh targets, and whether policies are asked."""
+    """What the switchboard decided: names the refresh targets, and whether policies are asked.
+
+    ``kept`` is what a state machine that waits for its next delivery goes on with.
+    """
 
     enforce: bool = False
     targets: list[ObjectRef] = field(default_factory=list)
+    kept: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain data for the event's row."""
-        return {"enforce": self.enforce, "targets": [[t.kind, t.id] for t in self.targets]}
+        plan: dict[str, Any] = {"enforce": self.enforce, "targets": [[t.kind, t.id] for t in self.targets]}
+        return {**plan, "kept": self.kept} if self.kept is not None else plan
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> Plan:
         """Read a plan back from the event's row; an event without one has an empty plan."""
         if not data:
             return cls()
-        return cls(bool(data.get("enforce")), [ObjectRef(k, i) for k, i in data.get("targets", [])])
+        targets = [ObjectRef(k, i) for k, i in data.get("targets", [])]
+        return cls(bool(data.get("enforce")), targets, data.get("kept"))
 
 
 @dataclass(slots=True)
 class Outcome:
-    """All that one stage concluded on one event. An empty outcome passes the event on unchanged."""
+    """All that one stage concluded on one event. An empty outcome passes the event on unchanged.
+
+    With ``again`` the event stays at the stage, and holds back nobody. ``delivered`` is set for deliveries
+    that a request waits for, ``options`` where a method changed those of its task.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     facts: Normalised | None = None
@@ -98,6 +141,11 @@ class Outcome:
     asks: list[Ask] = field(default_factory=list)
     firings: list[Firing] = field(default_factory=list)
     targets: list[ObjectRef] = field(default_factory=list)
+    petitions: list[Petition] = field(default_factory=list)
+    again: Again | None = None
+    delivered: Delivered | None = None
+    moves: list[Move] = field(default_factory=list)
+    options: dict[str, Any] | None = None
 
 
 class ObjectFacts(NamedTuple):
@@ -122,6 +170,21 @@ class AlertState(NamedTuple):
     open: bool
 
 
+class DeliveryFacts(NamedTuple):
+    """What an event hands to the Automate engine in place of itself (spec automate 6.1).
+
+    ``task`` are the options of the request task that it works for; ``canceled``: nobody wants it any more.
+    """
+
+    uri: str
+    attributes: Mapping[str, Any]
+    request: str | None
+    task_id: str | None
+    task: Mapping[str, Any]
+    user: str
+    canceled: bool
+
+
 class View(Protocol):
     """What a stage may look at: read only, loaded for the whole batch at once.
 
@@ -144,6 +207,12 @@ class View(Protocol):
 
     def object_known(self, provider: str, ref: ObjectRef) -> bool:
         """Whether inventory has the object, as a stub at least."""
+
+    def request(self, number: str) -> Mapping[str, Any] | None:
+        """A request by its id: ``request_type``, ``options``, ``requester``, states; None where there is none."""
+
+    def delivery(self, event_id: int) -> DeliveryFacts | None:
+        """What the event delivers; None for an event that delivers itself."""
 
 
 class Handler(Protocol):

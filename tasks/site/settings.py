@@ -97,6 +97,14 @@ class Refresh(BaseModel, extra="forbid"):
     )
 
 
+class Requests(BaseModel, extra="forbid"):
+    """How requests wait for their approval."""
+
+    expire_seconds: float = Field(
+        604_800.0, gt=0, description="A request that nobody decided on for so long is denied: a week."
+    )
+
+
 class Web(BaseModel, extra="forbid"):
     """The HTTP API and the pages."""
 
@@ -154,6 +162,7 @@ class Settings(BaseSettings):
     catch: Catch = Catch()
     effects: Effects = Effects()
     refresh: Refresh = Refresh()
+    requests: Requests = Requests()
     web: Web = Web()
     flower: Flower = Flower()
     mail: Mail = Mail()

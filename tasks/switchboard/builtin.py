@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.\-]+")
 _Builtin = Callable[[Object, Mapping[str, Any]], None]
 
 
-def run_builtin(call: Call, current: Object) -> int:
+def run_builtin(call: Call, current: Object, _run: object = None) -> int:
     """Carry out one call as far as it concerns the workspace; the exit code is that of spec automate 4.8.
 
     Methods with a body of their own (``inline``, ``playbook``, ...) are not run: their call is recorded,

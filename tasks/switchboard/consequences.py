@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tasks.conveyor.wanted import FULL
 from tasks.model.event import INTERNAL, Event, ObjectRef
-from tasks.model.outcome import Finding, Outcome, Plan, Raise
+from tasks.model.outcome import Ask, Finding, Move, Outcome, Petition, Plan, Raise
 from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
 from tasks.switchboard.text import bounded, text_of
 from tasks.switchboard.workspace import Call
@@ -68,6 +68,8 @@ def prepare(call: Call) -> Prepared:
     shown: dict[str, Any] = (
         {"inputs": {name: _plain(value) for name, value in call.inputs.items()}} if call.inputs else {}
     )
+    if call.language == "python":
+        return Prepared(call.method, call.inputs, {**shown, "language": "python"}, _granting(tuple(call.wishes)))
     if call.location != "builtin":
         shown["location"] = call.location
         return Prepared(call.method, call.inputs, shown, _foreign)
@@ -156,7 +158,39 @@ def _nothing(_: Mapping[str, Any], __: Event, ___: Outcome, ____: Plan) -> Resul
 
 
 def _foreign(_: Mapping[str, Any], __: Event, ___: Outcome, ____: Plan) -> Result:
-    return Result("skipped", {"reason": "a method with a body of its own is not run by this version"})
+    return Result("skipped", {"reason": "a method in this language is not run"})
+
+
+def _granting(wishes: tuple[Any, ...]) -> Consequence:
+    """What a Python method asked for, put into the outcome."""
+
+    def grant(_: Mapping[str, Any], __: Event, outcome: Outcome, plan: Plan) -> Result:
+        told: list[str] = []
+        for wish in wishes:
+            if isinstance(wish, ObjectRef):
+                _aim([wish], plan)
+                told.append(f"refresh {wish}")
+                continue
+            place, word = _WISHES[type(wish)]
+            getattr(outcome, place).append(wish)
+            told.append(f"{word} {_named(wish)}")
+        return Result("done", {"asked for": told} if told else {})
+
+    return grant
+
+
+#: Where each kind of wish goes in the outcome, and the word by which it is told of.
+_WISHES: Mapping[type, tuple[str, str]] = {
+    Raise: ("raises", "raise"),
+    Ask: ("asks", "ask for"),
+    Petition: ("petitions", "request"),
+    Move: ("moves", "request:"),
+}
+
+
+def _named(wish: Any) -> str:
+    names = (getattr(wish, name, None) for name in ("event_type", "action", "request_type", "word"))
+    return bounded(next(str(name) for name in names if name))
 
 
 def _unavailable(_: Mapping[str, Any], __: Event, ___: Outcome, ____: Plan) -> Result:

@@ -110,7 +110,8 @@ class Instance:
 class Method:
     """A method: where its body is (``builtin``, ``inline``, ...) and which inputs it takes, in order.
 
-    ``implementation`` is the folded name of the built-in that it stands for.
+    ``implementation`` is the folded name of the built-in that it stands for, or what a Python method names
+    its code by; blank for a language that is not run.
     """
 
     name: str
@@ -118,6 +119,8 @@ class Method:
     implementation: str
     inputs: Sequence[Field] = ()
     scope: str = "instance"
+    language: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,9 @@ class Datastore:
     ``last`` is a domain that stands below all others whatever its number: the shipped one.
     """
 
-    def __init__(self, domains: Sequence[Domain], last: Domain | None = None) -> None:
+    def __init__(self, domains: Sequence[Domain], last: Domain | None = None, functions: Any = None) -> None:
+        #: The code of Python methods (:class:`tasks.switchboard.python.Functions`), where there is any.
+        self.functions = functions
         ordered = sorted(domains, key=lambda d: (-d.priority, fold(d.name)))
         self.all: tuple[Domain, ...] = (*ordered, *([last] if last else []))
         self.domains: tuple[Domain, ...] = tuple(d for d in self.all if d.enabled)

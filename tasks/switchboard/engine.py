@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from tasks.model import clock
 from tasks.model.outcome import Finding
 from tasks.switchboard.address import DATASTORE, METHOD, Address, parse_address
 from tasks.switchboard.assertions import require
@@ -18,18 +20,21 @@ from tasks.switchboard.errors import (
     CyclicalRelationship,
     DatastoreError,
     InvalidPathFormat,
-    LimitExceeded,
     StopInstantiation,
 )
+from tasks.switchboard.machine import Machines
 from tasks.switchboard.methods import Runner, invoke
+from tasks.switchboard.position import Continuation
 from tasks.switchboard.substitute import coalesce, substitute
 from tasks.switchboard.text import Filled, Untrusted, bounded, fold
-from tasks.switchboard.workspace import MAX_DEPTH, MAX_OBJECTS, Object, Workspace
+from tasks.switchboard.workspace import Object, Workspace
 
 #: Where every event enters.
 ENTRY = "/System/Process/Event"
 
 _CREATE = "create"
+#: How the step of a state names a method (F31).
+_METHOD_STEP = "method::"
 
 
 def resolve(
@@ -40,15 +45,19 @@ def resolve(
     runner: Runner = run_builtin,
     variables: Mapping[str, Any] | None = None,
     readonly: bool = False,
+    now: datetime | None = None,
+    before: Continuation | None = None,
 ) -> Workspace:
     """Instantiate an address and all that follows from it. Pure: calls are recorded, nothing is done.
 
     ``root_attributes`` (by lower-case name) are what the first object is handed; its text is data from
-    outside. ``readonly`` resolves inputs and calls nothing (E18). What ends the run is in ``error`` of
-    the workspace and never raised; what is passed over is in ``errors``.
+    outside. ``readonly`` resolves inputs and calls nothing (E18). ``before`` is what an earlier delivery
+    that ended in a retry has left, ``now`` the moment by which states' limits are judged. What ends the run
+    is in ``error`` of the workspace and never raised; what is passed over is in ``errors``.
     """
-    workspace = Workspace(uri, variables=dict(variables or {}))
-    _Engine(datastore, root_attributes, None if readonly else runner, workspace).run(uri)
+    workspace = Workspace(uri, variables=dict(before.variables if before else variables or {}))
+    engine = _Engine(datastore, root_attributes, None if readonly else runner, workspace, now or clock.now(), before)
+    engine.run(uri)
     return workspace
 
 
@@ -56,30 +65,36 @@ class _Engine:
     """One run."""
 
     def __init__(
-        self, datastore: Datastore, given: Mapping[str, Any], runner: Runner | None, workspace: Workspace
+        self,
+        datastore: Datastore,
+        given: Mapping[str, Any],
+        runner: Runner | None,
+        workspace: Workspace,
+        now: datetime,
+        before: Continuation | None,
     ) -> None:
         self.workspace = workspace
+        self.machines = Machines(workspace, self._around, self._main, now, before)
         self._datastore = datastore
         self._given = given
         self._runner = runner
         self._chain: list[tuple[Any, ...]] = []
-        self._spent = 0
         self._aside = 0
 
     def run(self, uri: str) -> None:
         try:
-            address = parse_address(Filled(uri))
-            if address.scheme not in DATASTORE:
-                raise InvalidPathFormat(f"[{bounded(uri)}] names nothing in the datastore")
+            address = _datastore_address(uri)
             self._instantiate(address, address.message or _CREATE, None, {"address": bounded(uri)})
         except AutomateError as end:
             self.workspace.error = end
+        if self.workspace.root is not None and self.workspace.result == "retry":
+            self.workspace.continuation = self.machines.continuation(self.workspace.root)
 
     def aside(self, path: str) -> Object:
         """Build an instance outside of the tree, with its attribute fields alone (C15)."""
         address = parse_address(Filled(path))
         built = Object(self._datastore.find(address.path, address.instance), _CREATE)
-        self._spend(built.path, self._aside)
+        self.workspace.spend(built.path, self._aside)
         self._aside += 1
         try:
             for field, value in built.found.of.steps(built.found.instance):
@@ -89,6 +104,11 @@ class _Engine:
             self._aside -= 1
         return built
 
+    def instantiate(self, uri: str, parent: Object) -> Object | None:
+        """Build what an address from a method names, below an object (spec automate 4.8)."""
+        address = _datastore_address(uri)
+        return self._instantiate(address, address.message or _CREATE, parent, {"of": parent.path})
+
     def _instantiate(
         self, address: Address, message: str, parent: Object | None, detail: dict[str, Any]
     ) -> Object | None:
@@ -97,29 +117,23 @@ class _Engine:
             found = self._datastore.find(address.path, address.instance)
         except DatastoreError as absent:
             self.workspace.absent += 1
-            self._passed_over(absent)
+            self.workspace.pass_over(absent)
             self.workspace.note(
                 Finding("instance", bounded(str(address)), "absent", {**detail, "reason": bounded(str(absent))})
             )
             return None
         built = Object(found, message, parent, given=self._given if parent is None else {})
-        detail = {**detail, "missing": bounded(found.requested)} if found.missing else detail
+        detail |= {"missing": bounded(found.requested)} if found.missing else {}
         self.workspace.note(Finding("instance", built.path, "missing" if found.missing else "found", detail))
-        step = (*found.of.key, fold(found.requested), message)
-        return self._guarded(built, step, lambda: self._build(built, address))
-
-    def _spend(self, path: str, depth: int) -> None:
-        self._spent += 1
-        if depth >= MAX_DEPTH:
-            raise LimitExceeded(f"[{path}] lies more than {MAX_DEPTH} relationships deep")
-        if self._spent > MAX_OBJECTS:
-            raise LimitExceeded(f"more than {MAX_OBJECTS} objects for one event, with [{path}]")
+        return self._guarded(
+            built, (*found.of.key, fold(found.requested), message), lambda: self._build(built, address)
+        )
 
     def _guarded(self, built: Object, step: tuple[Any, ...], work: Callable[[], None]) -> Object | None:
         """Do the work of an object with its place on the chain; drop it where it is stopped or refused."""
         if step in self._chain:
             raise CyclicalRelationship(f"[{built.path}] leads back to itself with the message [{built.message}]")
-        self._spend(built.path, len(self._chain))
+        self.workspace.spend(built.path, len(self._chain))
         self._chain.append(step)
         try:
             work()
@@ -129,7 +143,7 @@ class _Engine:
             self.workspace.drop(built)
             return None
         except DatastoreError as absent:
-            self._passed_over(absent)
+            self.workspace.pass_over(absent)
             self.workspace.note(Finding("object", built.path, "error", {"reason": bounded(str(absent))}))
             self.workspace.drop(built)
             return None
@@ -139,6 +153,8 @@ class _Engine:
 
     def _build(self, built: Object, address: Address) -> None:
         self.workspace.add(built)
+        if built.parent is None:
+            self.machines.begin(built)
         if built.found.missing:
             built.set("_missing_instance", built.found.requested)
         for field, value in built.found.of.steps(built.found.instance):
@@ -149,21 +165,29 @@ class _Engine:
         self._walk(built)
 
     def _walk(self, built: Object) -> None:
-        for field, value in built.found.of.steps(built.found.instance):
+        fields = [(f, v) for f, v in built.found.of.steps(built.found.instance) if f.answers(built.message)]
+        states = [field.name for field, _ in fields if field.aetype == "state"]
+        if not states:
+            self._run_fields(fields, built, ())
+            return
+        with self.machines.inside(built) as runs:
+            self._run_fields(fields, built, states if runs else ())
+
+    def _run_fields(self, fields: Sequence[tuple[Field, Value]], built: Object, states: Sequence[str]) -> None:
+        for field, value in fields:
+            if field.aetype == "state":
+                if states:
+                    self.machines.run(field, value, built, states)
+                continue
             step = _STEPS.get(field.aetype or "")
-            if step is not None and field.answers(built.message):
+            if step is not None:
                 step(self, field, value, built)
 
-    def _passed_over(self, mistake: AutomateError) -> None:
-        if len(self.workspace.errors) < 100:
-            self.workspace.errors.append(bounded(str(mistake)))
-
-    def _filled(self, field: Field, text: str, built: Object, *, strict: bool = False) -> Filled:
-        return substitute(text, built, self, strict=strict) if field.substitute else Filled(text)
+    def _filled(self, field: Field, text: str | None, built: Object, *, strict: bool = False) -> Filled:
+        return substitute(text or "", built, self, strict=strict) if field.substitute else Filled(text or "")
 
     def _assertion(self, field: Field, value: Value, built: Object) -> None:
-        filled = self._filled(field, value.value or "", built, strict=True)
-        require(field.name, filled)
+        require(field.name, self._filled(field, value.value, built, strict=True))
 
     def _attribute(self, field: Field, value: Value, built: Object) -> None:
         text = value.value
@@ -177,17 +201,22 @@ class _Engine:
         return invoke(filled, built, arguments, datastore=self._datastore, run=self, runner=self._runner)
 
     def _method(self, field: Field, value: Value, built: Object) -> None:
-        filled = self._filled(field, value.value or "", built)
-        if self._is_off(field, filled, built, "method"):
-            return
-        code = self._invoke(filled, built, {})
-        if value.collect and value.collect.strip():
-            built.set(value.collect.strip(), code)
+        filled = self._filled(field, value.value, built)
+        if not self._is_off(field, filled, built):
+            self._collecting(filled, value, built)
+
+    def _collecting(self, call: Filled, value: Value, built: Object) -> None:
+        code = self._invoke(call, built, {})
+        if name := (value.collect or "").strip():
+            built.set(name, code)
 
     def _relationship(self, field: Field, value: Value, built: Object) -> None:
-        filled = self._filled(field, value.value or "", built)
-        if self._is_off(field, filled, built, "relationship"):
-            return
+        filled = self._filled(field, value.value, built)
+        if not self._is_off(field, filled, built):
+            self._follow(field, value, built, filled)
+
+    def _follow(self, field: Field, value: Value, built: Object, filled: Filled) -> bool:
+        """Go where an address leads, and collect; False where it leads to nothing."""
         address = parse_address(filled)
         if (
             address.scheme not in DATASTORE
@@ -199,11 +228,12 @@ class _Engine:
         if address.scheme in METHOD:
             name = Filled(address.whole_path)
             self._invoke(name, built, {key: argument(kind, text) for kind, key, text in address.arguments})
-            return
+            return True
         many = address.scheme in DATASTORE and address.wildcard and address.instance is not None
         children = self._children(address, many, built, detail)
         if children or many:
             collect(value.collect, built, children, self.workspace, own_name=field.name, many=many)
+        return bool(children)
 
     def _children(self, address: Address, many: bool, built: Object, detail: dict[str, Any]) -> list[Object]:
         message = address.message or built.message
@@ -229,21 +259,38 @@ class _Engine:
         finally:
             built.message = before
 
-    def _is_off(self, field: Field, filled: Filled, built: Object, kind: str) -> bool:
+    def _is_off(self, field: Field, filled: Filled, built: Object) -> bool:
         text = filled.text.strip()
         if text.startswith("#"):
-            self.workspace.note(Finding(kind, f"{built.path}.{field.name}", "off", {"text": bounded(filled.whole())}))
+            detail = {"text": bounded(filled.whole())}
+            self.workspace.note(Finding(field.aetype or "", f"{built.path}.{field.name}", "off", detail))
         return not text or text.startswith("#")
 
-    def _state(self, field: Field, value: Value, built: Object) -> None:
-        # A machine that ran half of its steps would do harm; one that runs none is seen in the trace.
-        reason = "state machines are not carried out by this version"
-        self.workspace.note(Finding("state", f"{built.path}.{field.name}", "skipped", {"reason": reason}))
+    def _main(self, field: Field, value: Value, built: Object) -> bool:
+        """The step of a state: a method or a relationship; False where it leads to nothing."""
+        filled = self._filled(field, value.value, built)
+        if self._is_off(field, filled, built):
+            return True
+        text = filled.text.strip()
+        if not fold(text).startswith(_METHOD_STEP):
+            return self._follow(field, value, built, filled)
+        self._collecting(Filled(text[len(_METHOD_STEP) :], filled.held), value, built)
+        return True
+
+    def _around(self, field: Field, text: str, built: Object) -> None:
+        """One method of a state's on_entry, on_exit or on_error."""
+        self._invoke(self._filled(field, text, built), built, {})
+
+
+def _datastore_address(uri: str) -> Address:
+    address = parse_address(Filled(uri))
+    if address.scheme not in DATASTORE:
+        raise InvalidPathFormat(f"[{bounded(uri)}] names nothing in the datastore")
+    return address
 
 
 _STEPS: Mapping[str, Callable[[_Engine, Field, Value, Object], None]] = {
     "attribute": _Engine._attribute,
     "method": _Engine._method,
     "relationship": _Engine._relationship,
-    "state": _Engine._state,
 }

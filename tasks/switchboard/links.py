@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tasks.site.contracts import Problem
 from tasks.switchboard.address import DATASTORE, parse_address
-from tasks.switchboard.datastore import Class, Datastore, Domain, Field, Found, Instance, Value
+from tasks.switchboard.datastore import Class, Datastore, Domain, Field, Found, Instance, Method, Value
 from tasks.switchboard.errors import AutomateError
 from tasks.switchboard.methods import find_method, parse_call
 from tasks.switchboard.text import Filled
@@ -49,4 +49,34 @@ def _check(datastore: Datastore, found: Found, file: str, field: Field, value: V
     except AutomateError as mistake:
         mend = "Check its spelling, or add what it names; an event that comes along here passes it by or ends"
         return Problem(file, value.line, f"{field.name} leads nowhere: {mistake}", mend, "warning")
+    return None
+
+
+def check_methods(datastore: Datastore, domains: Sequence[Domain]) -> list[Problem]:
+    """Warn of methods whose code is not there, and of those in a language that is not run."""
+    problems: list[Problem] = []
+    for domain in domains if datastore.functions is not None else ():
+        for held in domain.classes.values() if domain.enabled else ():
+            for method in held.methods.values():
+                chosen = datastore.method((*held.namespace, held.name), method.name)
+                if method.location == "builtin" or chosen is None or chosen[2] is not method:
+                    continue  # One of a domain above has taken its place.
+                if problem := _check_method(datastore, f"/{domain.name}/{held.path}/{method.name}", method):
+                    problems.append(problem)
+    return problems
+
+
+def _check_method(datastore: Datastore, address: str, method: Method) -> Problem | None:
+    if method.language != "python":
+        what = (
+            f"{address} is a method in {method.language} ({method.location}), which is not run: a call passes as done"
+        )
+        mend = "Where it matters, write a Python method of the same name in a domain of higher priority"
+        return Problem(method.file, None, what, mend, "warning")
+    try:
+        datastore.functions.find(method.implementation)
+    except AutomateError as mistake:
+        return Problem(
+            method.file, None, f"{address} has no code: {mistake}", "A call of it ends the delivery", "error"
+        )
     return None

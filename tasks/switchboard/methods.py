@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tasks.model.outcome import Finding
 from tasks.switchboard.builtin import OK, STOP, WARN
@@ -21,8 +21,16 @@ from tasks.switchboard.substitute import Side, coalesce, substitute
 from tasks.switchboard.text import Filled, bounded, fold
 from tasks.switchboard.workspace import Call, Object
 
+
+class Run(Side, Protocol):
+    """The run that a method is called in, as far as a method may use it."""
+
+    def instantiate(self, uri: str, parent: Object) -> Object | None:
+        """Build an address below an object; None where it leads to nothing. Raises as a relationship does."""
+
+
 #: Carries out a call; returns its exit code.
-Runner = Callable[[Call, Object], int]
+Runner = Callable[[Call, Object, Run], int]
 
 _CALL = re.compile(r"\s*([A-Za-z0-9_./]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _ARGUMENT = re.compile(
@@ -133,7 +141,7 @@ def invoke(
     arguments: Mapping[str, Any],
     *,
     datastore: Datastore,
-    run: Side,
+    run: Run,
     runner: Runner | None,
 ) -> int:
     """Call a method from its text and further arguments; returns its exit code (spec automate 4.8).
@@ -151,9 +159,9 @@ def invoke(
         reason = {"reason": "methods are not called in this run"}
         run.workspace.note(Finding("method", address, "skipped", reason))
         return OK
-    call = Call(address, method.location, method.implementation, inputs, current.path)
+    call = Call(address, method.location, method.implementation, inputs, current.path, method.language)
     run.workspace.record(call)
-    code = runner(call, current)
+    code = runner(call, current, run)
     if code == STOP and method.location != "builtin":
         raise StopInstantiation(f"[{address}] stopped its object")
     if code not in (OK, WARN):

@@ -10,8 +10,10 @@ from importlib.resources.abc import Traversable
 from tasks.model.errors import SiteInvalid
 from tasks.site.contracts import Part, Problem, SiteContext
 from tasks.switchboard.datastore import Datastore, Domain
-from tasks.switchboard.links import check_links
+from tasks.switchboard.links import check_links, check_methods
 from tasks.switchboard.load import load_domain, load_domains
+from tasks.switchboard.python import FOLDER as METHODS
+from tasks.switchboard.python import load_modules
 from tasks.switchboard.text import fold
 
 #: The folder of the site that holds one folder a domain.
@@ -49,10 +51,11 @@ def read_automate(files: Mapping[str, bytes], _: SiteContext) -> tuple[Datastore
 
     With a mistake in a domain the others are still checked; a site with errors is not taken over.
     """
-    domains, problems = load_domains(files, FOLDER)
-    problems += _clashes(domains)
-    datastore = Datastore(domains, last=shipped_domain())
-    return datastore, problems + check_links(datastore, domains)
+    domains, problems = load_domains({path: c for path, c in files.items() if path.endswith(".yaml")}, FOLDER)
+    functions, broken = load_modules(files, f"{FOLDER}/{METHODS}")
+    problems += [*_clashes(domains), *broken]
+    datastore = Datastore(domains, last=shipped_domain(), functions=functions)
+    return datastore, [*problems, *check_links(datastore, domains), *check_methods(datastore, domains)]
 
 
 def _clashes(domains: list[Domain]) -> Iterator[Problem]:
@@ -86,4 +89,4 @@ def _clash(domain: Domain, what: str, mend: str, severity: str) -> Problem:
     return Problem(domain.file, None, what, mend, severity)
 
 
-PART = Part(name="automate", patterns=(f"{FOLDER}/**/*.yaml",), read=read_automate)
+PART = Part(name="automate", patterns=(f"{FOLDER}/**/*.yaml", f"{FOLDER}/{METHODS}/*.py"), read=read_automate)

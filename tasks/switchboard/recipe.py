@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.model.event import Event
-from tasks.model.outcome import Finding, View
+from tasks.model.outcome import Finding, Plan, View
 from tasks.switchboard.builtin import BUILTINS
 from tasks.switchboard.consequences import Prepared, prepare
 from tasks.switchboard.datastore import Datastore
 from tasks.switchboard.engine import ENTRY, resolve
-from tasks.switchboard.given import Given
-from tasks.switchboard.text import bounded
+from tasks.switchboard.entry import World, given_for
+from tasks.switchboard.intervals import whole_seconds
+from tasks.switchboard.position import Continuation
+from tasks.switchboard.python import Functions, PythonRunner
+from tasks.switchboard.text import bounded, text_of
 from tasks.switchboard.workspace import Call, Workspace
 
 #: Namespace, source and type of an event.
@@ -28,12 +32,20 @@ MAX_TOLD = 100
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The steps of a delivery in order, calls among them, and how it ended."""
+    """The steps of a delivery in order, calls among them, how it ended, and what the next one goes on with.
+
+    ``result`` is that of the first object, ``reason`` what was said of an error.
+    """
 
     steps: tuple[Finding | Prepared, ...]
+    result: str = "ok"
+    reason: str = ""
+    continuation: Continuation | None = None
+    after: float = 0.0
+    options: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, workspace: Workspace) -> Recipe:
+    def of(cls, workspace: Workspace, options: dict[str, Any] | None = None) -> Recipe:
         """What a run left behind, cut to what is told."""
         steps: list[Finding | Prepared] = []
         left_out = workspace.left_out
@@ -49,7 +61,12 @@ class Recipe:
         if workspace.error is not None:
             detail = {"error": type(workspace.error).__name__, "text": bounded(str(workspace.error), 500)}
             steps.append(Finding("delivery", workspace.uri, "error", detail))
-        return cls(tuple(steps))
+        root = workspace.root
+        if root is None:
+            return cls(tuple(steps), workspace.result, bounded(str(workspace.error or ""), 500), options=options)
+        told = workspace.error or text_of(root.get("ae_message")) or text_of(root.get("ae_reason"))
+        after = whole_seconds(root.get("ae_retry_interval"))
+        return cls(tuple(steps), workspace.result, bounded(str(told), 500), workspace.continuation, after, options)
 
 
 def _prepared(call: Call) -> Finding | Prepared:
@@ -64,13 +81,19 @@ def recipe_for(datastore: Datastore, event: Event, view: View) -> Recipe:
     """The recipe of an event: a remembered one, or that of a new run."""
     key = (event.namespace, event.source, event.event_type)
     recipes = datastore.recipes
-    known: Recipe | None = recipes.get(key)
+    kept = Plan.from_dict(event.plan).kept
+    known: Recipe | None = recipes.get(key) if kept is None else None
     if known is not None:
         _keep_fresh(recipes, key)
         return known
-    given = Given(event, view)
-    recipe = Recipe.of(resolve(datastore, given, ENTRY))
-    if not given.looked_further and len(event.event_type) <= MAX_TYPE:
+    given, uri = given_for(event, view)
+    world = World(event, view)
+    runner = PythonRunner(datastore.functions or Functions(), world)
+    before = Continuation.from_dict(kept) if kept is not None else None
+    workspace = resolve(datastore, given, uri, runner=runner, now=view.now, before=before)
+    recipe = Recipe.of(workspace, world.changed)
+    lasting = not (given.looked_further or runner.used or before or workspace.continuation)
+    if lasting and uri == ENTRY and len(event.event_type) <= MAX_TYPE:
         recipes[key] = recipe
         if len(recipes) > MAX_RECIPES:
             _forget_oldest(recipes)

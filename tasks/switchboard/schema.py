@@ -124,13 +124,16 @@ def _substitutes(sheet: Sheet, place: Place, inner: Mapping[str, Any]) -> bool:
 
 
 def check_value(sheet: Sheet, place: Place, field: Field, value: Value, key: str) -> None:
-    """Note what would end every delivery that comes along: unreadable tokens, addresses, calls, collects."""
+    """Note what will end every delivery that comes along: unreadable tokens, addresses, calls, collects.
+
+    Warnings, for the rest of the domain is sound, and an instance that no event meets does no harm.
+    """
     text = value.value
     try:
         if value.collect and field.aetype in ("attribute", "relationship", "state"):
             parse_collect(value.collect)
     except AutomateError as mistake:
-        sheet.problem(
+        sheet.warn(
             (*place, "collect"),
             f"the collect of {field.name} cannot be read: {mistake}",
             "Write `target = name`, `target = [a, b].sum` or `target = {key => value}`",
@@ -142,14 +145,14 @@ def check_value(sheet: Sheet, place: Place, field: Field, value: Value, key: str
         if not tokens and field.aetype == "relationship":
             parse_address(Filled(text))
     except AutomateError as mistake:
-        sheet.problem(
+        sheet.warn(
             (*place, key),
             f"the value of {field.name} cannot be read: {mistake}",
             "Write /Namespace/Class/Instance?key=value, with ${object#attribute} for what an event brings",
         )
         return
     if not tokens and field.aetype == "method" and not is_call(text):
-        sheet.problem(
+        sheet.warn(
             (*place, key),
             f"the value of {field.name} is no method call",
             "Write name, or Namespace/Class.name(key => 'value')",

@@ -85,12 +85,6 @@ def read_class(sheet: Sheet, namespace: tuple[str, ...]) -> Class | None:
     sheet.known(ATTRIBUTES, sheet.attributes, _CLASS_KEYS)
     name = read_name(sheet, "class")
     fields = read_fields(sheet, "schema")
-    if any(field.aetype == "state" for field in fields):
-        sheet.warn(
-            ("object", "schema"),
-            "the class is a state machine",
-            "This version does not carry out states; an event that leads here shows them as skipped",
-        )
     return Class(namespace, name, fields, description=sheet.text("description"), file=sheet.path) if name else None
 
 
@@ -129,15 +123,16 @@ def read_instance(sheet: Sheet, of: Class, *, check_fields: bool) -> Instance | 
 
 
 def read_method(sheet: Sheet) -> Method | None:
-    """A method and its inputs. Bodies are not read: Catchment runs built-in methods only."""
+    """A method and its inputs. Bodies are not read: built-in methods and Python functions are run, and nothing else."""
     sheet.known(ATTRIBUTES, sheet.attributes, _METHOD_KEYS)
     name = (sheet.text("name") or "").strip()
     if not WORD.fullmatch(name):
         sheet.problem((*ATTRIBUTES, "name"), f"{name[:60]!r} is no name for a method", "Use letters, digits and `_`")
         return None
     location = (sheet.text("location") or "inline").strip()
-    data = (sheet.text("data") or "").strip() if location == "builtin" else ""
-    implementation = fold(data or name) if location == "builtin" else ""
+    language = "" if location == "builtin" else fold(sheet.text("language") or "ruby").strip()
+    data = (sheet.text("data") or "").strip()
+    implementation = fold(data or name) if location == "builtin" else (data or name) if language == "python" else ""
     place = (*ATTRIBUTES, "location")
     if location not in LOCATIONS:
         sheet.problem(
@@ -146,16 +141,11 @@ def read_method(sheet: Sheet) -> Method | None:
             f"Use one of {', '.join(LOCATIONS)}",
         )
         return None
-    if location != "builtin":
-        sheet.warn(
-            place,
-            f"the method {name} has a body of its own ({location})",
-            "This version does not run it; a call shows as skipped and the event goes on",
-        )
-    elif implementation not in BUILTINS:
+    if location == "builtin" and implementation not in BUILTINS:
         sheet.warn(
             place,
             f"there is no built-in {implementation[:60]!r}",
             f"An event that calls it ends there. Built-ins: {', '.join(sorted(BUILTINS))}",
         )
-    return Method(name, location, implementation, read_fields(sheet, "inputs"))
+    inputs = read_fields(sheet, "inputs")
+    return Method(name, location, implementation, inputs, language=language, file=sheet.path)

@@ -10,7 +10,8 @@ from typing import Any
 from tasks.model.outcome import Finding
 from tasks.switchboard.datastore import Found
 from tasks.switchboard.errors import AutomateError, LimitExceeded, ObjectNotFound
-from tasks.switchboard.text import Untrusted, fold
+from tasks.switchboard.position import Continuation
+from tasks.switchboard.text import Untrusted, bounded, fold
 
 #: What one run may build and call at the most; a datastore that needs more is in a loop (D19).
 MAX_DEPTH = 40
@@ -24,7 +25,8 @@ MAX_NOTES = 300
 class Call:
     """One method call: the method's full address, where its body is, the inputs as they arrive.
 
-    ``of`` is the object that calls. ``implementation`` names the built-in, for location ``builtin``.
+    ``of`` is the object that calls. ``implementation`` names the built-in, for location ``builtin``, or the
+    code of a Python method. ``wishes`` are what a Python method asked for.
     """
 
     method: str
@@ -32,6 +34,8 @@ class Call:
     implementation: str
     inputs: dict[str, Any]
     of: str
+    language: str = ""
+    wishes: list[Any] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +102,8 @@ class Workspace:
     """What one run left behind.
 
     ``trace`` has, in order, all that was looked at and every call; ``errors`` what was logged and passed
-    over; ``error`` what ended the run. ``absent`` counts addresses that led nowhere.
+    over; ``error`` what ended the run. ``absent`` counts addresses that led nowhere. ``continuation`` is
+    what the next delivery goes on with, where this one ended in a retry.
     """
 
     uri: str
@@ -109,8 +114,10 @@ class Workspace:
     error: AutomateError | None = None
     variables: dict[str, Any] = field(default_factory=dict)
     absent: int = 0
+    continuation: Continuation | None = None
     left_out: int = 0
     _calls: int = 0
+    _spent: int = 0
 
     @property
     def calls(self) -> list[Call]:
@@ -121,6 +128,15 @@ class Workspace:
     def root(self) -> Object | None:
         """The first object, or None where it was refused or not found."""
         return self.roots[0] if self.roots else None
+
+    @property
+    def result(self) -> str:
+        """How the delivery ended (spec automate 5.5): ``raised``, ``empty``, or the root's ``ae_result``."""
+        if self.error is not None:
+            return "raised"
+        if self.root is None:
+            return "empty"
+        return fold(str(self.root.get("ae_result") or "").strip()) or "ok"
 
     @property
     def outcome(self) -> str:
@@ -135,6 +151,19 @@ class Workspace:
             self.trace.append(finding)
         else:
             self.left_out += 1
+
+    def pass_over(self, mistake: AutomateError) -> None:
+        """Keep what was logged and passed over, up to a bound."""
+        if len(self.errors) < 100:
+            self.errors.append(bounded(str(mistake)))
+
+    def spend(self, path: str, depth: int) -> None:
+        """Count one more object. Raises :class:`LimitExceeded` when there are too many, or it lies too deep."""
+        self._spent += 1
+        if depth >= MAX_DEPTH:
+            raise LimitExceeded(f"[{path}] lies more than {MAX_DEPTH} relationships deep")
+        if self._spent > MAX_OBJECTS:
+            raise LimitExceeded(f"more than {MAX_OBJECTS} objects for one event, with [{path}]")
 
     def record(self, call: Call) -> None:
         """Keep a call. Raises :class:`LimitExceeded` when one run makes too many."""

@@ -98,6 +98,7 @@ def test_13_stopped_rabbitmq(tmp_path: Path, database: str, record: Callable[...
     ):
         stand.publish(20)
         stand.quiet()
+        listener = stand.processes.running["listener"].pid
         node.stop()
         time.sleep(AWAY_SECONDS)
         began = time.monotonic()
@@ -107,6 +108,7 @@ def test_13_stopped_rabbitmq(tmp_path: Path, database: str, record: Callable[...
         seconds = time.monotonic() - began
         stand.publish(20)
         stand.quiet(120)
+        assert stand.processes.running["listener"].pid == listener, "it was started again"
         record(stand.counters(), 40, listens_again_after_seconds=seconds)
 
 

@@ -9,7 +9,9 @@ from random import Random
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
+from tasks.ledger.conflicts import Conflict
 from tasks.ledger.session import CATCH_LOCK
 from tests.fault_stand import Stand
 from tests.servers import PostgresCluster, backends
@@ -71,6 +73,9 @@ def test_22_deadlock(tmp_path: Path, database: str, record: Callable[..., None])
         stand.quiet(120)
         assert met, "nobody was chosen as the victim"
         assert "listening failed; it begins again" in stand.log("listener")
+        with stand.ledger.reading() as session:
+            counted = session.scalar(select(Conflict.count).where(Conflict.kind == "deadlock"))
+        assert counted == met
         record(stand.counters(), 2 + 3 * 5, deadlocks=met)
 
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from tasks.conveyor.order import ORDER
 from tasks.ledger import balance, health
+from tasks.ledger.conflicts import Conflict
 from tasks.ledger.effects import ASKED, DEAD, Effect
 from workers.web.caller import whole
 from workers.web.web import Here
@@ -55,6 +56,7 @@ class LedgerFigures(Collector):
         yield self._effects()
         yield from self._providers()
         yield self._marks()
+        yield self._conflicts()
 
     def _balance(self) -> Iterator[Metric]:
         lines = balance.balance(self._session)
@@ -125,6 +127,16 @@ class LedgerFigures(Collector):
         )
         for mark in health.marks(self._session):
             family.add_metric([mark.name], self._age(mark.at))
+        return family
+
+    def _conflicts(self) -> Metric:
+        family = CounterMetricFamily(
+            "catchment_database_conflicts",
+            "Transactions that PostgreSQL gave up (deadlock, serialization, timeout) and that were begun again.",
+            labels=["kind"],
+        )
+        for row in self._session.scalars(select(Conflict).order_by(Conflict.kind)):
+            family.add_metric([row.kind], row.count)
         return family
 
     def _age(self, moment: datetime) -> float:

@@ -44,6 +44,12 @@ class FakeView:
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
         return self.known
 
+    def request(self, number: str) -> None:
+        return None
+
+    def delivery(self, event_id: int) -> None:
+        return None
+
     def object_known(self, provider: str, ref: ObjectRef) -> bool:
         return self.known is not None
 

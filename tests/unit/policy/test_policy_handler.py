@@ -48,6 +48,12 @@ class FakeView:
         self.asked.append(ref)
         return self.known
 
+    def request(self, number: str) -> None:
+        return None
+
+    def delivery(self, event_id: int) -> None:
+        return None
+
     def object_known(self, provider: str, ref: ObjectRef) -> bool:
         return self.known is not None
 

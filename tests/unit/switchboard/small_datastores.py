@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.model.event import Event, Normalised, ObjectRef
-from tasks.model.outcome import AlertState, ObjectFacts
+from tasks.model.outcome import AlertState, DeliveryFacts, ObjectFacts
 from tasks.switchboard.checks import Effects
 from tasks.switchboard.datastore import Datastore
 from tasks.switchboard.engine import resolve
@@ -67,6 +67,8 @@ class FakeView:
         self._store = store
         self._objects = objects or {}
         self.asked: list[ObjectRef] = []
+        self.requests: dict[str, Mapping[str, Any]] = {}
+        self.deliveries: dict[int, DeliveryFacts] = {}
 
     @property
     def site(self) -> Any:
@@ -91,6 +93,14 @@ class FakeView:
     def alert_state(self, alert: str, provider: str, ref: ObjectRef) -> AlertState:
         """Never fired."""
         return AlertState(None, False)
+
+    def request(self, number: str) -> Mapping[str, Any] | None:
+        """One of the given requests."""
+        return self.requests.get(number)
+
+    def delivery(self, event_id: int) -> DeliveryFacts | None:
+        """One of the given deliveries."""
+        return self.deliveries.get(event_id)
 
     def object_known(self, provider: str, ref: ObjectRef) -> bool:
         """Whether it is one of the given objects."""

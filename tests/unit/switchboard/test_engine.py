@@ -209,11 +209,3 @@ def test_D36_what_is_dropped_takes_its_children_with_it() -> None:
     workspace = run(store, "/NS/P/p", effects={"m": [{"exit": "stop"}]})
     assert [o.name for o in workspace.objects] == ["p"]
     assert len(workspace.roots) == 1
-
-
-def test_a_state_is_told_as_skipped_and_nothing_of_it_runs() -> None:
-    held = klass("NS", "C", [("s", "state"), ("go", "method")], {"i": {"s": "METHOD::m", "go": "m"}}, ["m"])
-    workspace = run(datastore(domain("D", held)), "/NS/C/i")
-    assert called(workspace) == ["m"]
-    states = [f for f in workspace.trace if isinstance(f, Finding) and f.kind == "state"]
-    assert [(f.name, f.verdict) for f in states] == [("/D/NS/C/i.s", "skipped")]
