@@ -18,6 +18,7 @@ INCLUDE = (
     "tasks.alert.task",
     "tasks.refresh.task",
     "tasks.effects.task",
+    "tasks.requests.task",
     "tasks.conveyor.task",
 )
 

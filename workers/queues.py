@@ -14,6 +14,7 @@ ROUTES = {
     "refresh.read": {"queue": "read"},
     "effects.run": {"queue": "effects"},
     "conveyor.*": {"queue": "control"},
+    "requests.*": {"queue": "control"},
     **{f"{stage}.run": {"queue": stage} for stage in ORDER},
 }
 

@@ -39,6 +39,7 @@ from tasks.ledger.tally import Count
 from tasks.model.errors import Refused
 from tasks.model.event import REQUEST, REQUEST_TASK, ObjectRef
 from tasks.model.outcome import Delivered, Petition
+from tasks.model.request import TYPES
 from tasks.site.settings import Settings
 
 #: Approvals by nobody in particular.
@@ -72,7 +73,8 @@ class Way:
         cause_id: int | None = None,
     ) -> Moved:
         """Open a request, with one approval to be given, and raise ``request_created``."""
-        description = petition.description or f"{petition.request_type.replace('_', ' ').capitalize()} Task"
+        known = TYPES.get(petition.request_type)
+        description = petition.description or (known.words if known else petition.request_type)
         request = Request(
             request_type=petition.request_type,
             description=description,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tasks.ledger.base import Base, Id
 from tasks.model.outcome import DeliveryFacts
+from tasks.model.request import class_of
 
 #: Approval states of a request, and of each approval (spec policy-alerts 6.1).
 PENDING_APPROVAL, APPROVED, DENIED = "pending_approval", "approved", "denied"
@@ -117,6 +118,7 @@ def facts(session: Session, number: str) -> dict[str, Any] | None:
     return {
         "id": str(row.id),
         "request_type": row.request_type,
+        "request_class": class_of(row.request_type),
         "description": row.description,
         "requester": row.requester,
         "tenant_id": row.tenant_id,

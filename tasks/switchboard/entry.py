@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -9,7 +10,11 @@ from tasks.model.event import DELIVERY, REQUEST_EVENT, Event, ObjectRef
 from tasks.model.outcome import DeliveryFacts, ObjectFacts, View
 from tasks.switchboard.engine import ENTRY
 from tasks.switchboard.given import EventStream, Given
-from tasks.switchboard.text import fold
+from tasks.switchboard.text import AddressPart, fold
+
+#: Attributes by which Call_Instance and its kin are told where to go (spec automate 3.6), and what they may hold.
+_ADDRESS = ("namespace", "class", "instance", "message")
+_PARTS = re.compile(r"[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*")
 
 
 class RequestGiven(Given):
@@ -40,6 +45,10 @@ class DeliveryGiven(Mapping[str, Any]):
 
     def __init__(self, delivery: DeliveryFacts, view: View) -> None:
         self._values: dict[str, Any] = {fold(name): value for name, value in delivery.attributes.items()}
+        for name in _ADDRESS:
+            # Whoever may make a request may name any instance in it: these are as good as an address of his.
+            if isinstance(value := self._values.get(name), str) and _PARTS.fullmatch(value):
+                self._values[name] = AddressPart(value)
         self._values.setdefault("object_name", "Automation")
         self._values.setdefault("user_id", delivery.user)
         self._values |= {"automation_task": dict(delivery.task), "automation_task_id": delivery.task_id}

@@ -26,6 +26,12 @@ class Untrusted(str):
     __slots__ = ()
 
 
+class AddressPart(str):
+    """Text that somebody wrote as part of an address, and that is one: names with slashes between them."""
+
+    __slots__ = ()
+
+
 def fold(name: str) -> str:
     """A name as it is compared: without regard to the case of ASCII letters (spec automate 1.7).
 

@@ -55,7 +55,7 @@ class Object:
         if key in self.attributes:
             return self.attributes[key]
         value = self.given.get(key)
-        return Untrusted(value) if isinstance(value, str) else value
+        return Untrusted(value) if type(value) is str else value
 
     def has(self, name: str) -> bool:
         """Whether the attribute was set, or given."""

@@ -1,0 +1,1 @@
+"""Requests: what somebody asked for, and somebody may have to approve."""
