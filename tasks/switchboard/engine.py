@@ -117,7 +117,7 @@ class _Engine:
             found = self._datastore.find(address.path, address.instance)
         except DatastoreError as absent:
             self.workspace.absent += 1
-            self.workspace.pass_over(absent)
+            self.workspace.pass_over(bounded(str(address)), absent)
             self.workspace.note(
                 Finding("instance", bounded(str(address)), "absent", {**detail, "reason": bounded(str(absent))})
             )
@@ -143,7 +143,7 @@ class _Engine:
             self.workspace.drop(built)
             return None
         except DatastoreError as absent:
-            self.workspace.pass_over(absent)
+            self.workspace.pass_over(built.address, absent)
             self.workspace.note(Finding("object", built.path, "error", {"reason": bounded(str(absent))}))
             self.workspace.drop(built)
             return None
@@ -225,6 +225,8 @@ class _Engine:
         ):
             raise InvalidPathFormat(f"[{bounded(filled.whole())}] names a method or an object by a value from outside")
         detail = {"of": built.path, "field": field.name, "address": bounded(filled.whole())}
+        if field.substitute and "${" in (value.value or ""):
+            detail["written"] = bounded(value.value or "")
         if address.scheme in METHOD:
             name = Filled(address.whole_path)
             self._invoke(name, built, {key: argument(kind, text) for kind, key, text in address.arguments})

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 
 from tasks.model.errors import SiteInvalid
 from tasks.site.contracts import Part, Problem, SiteContext
+from tasks.switchboard.container import unpacked
 from tasks.switchboard.datastore import Datastore, Domain
 from tasks.switchboard.links import check_links, check_methods
 from tasks.switchboard.load import load_domain, load_domains
@@ -51,9 +52,10 @@ def read_automate(files: Mapping[str, bytes], _: SiteContext) -> tuple[Datastore
 
     With a mistake in a domain the others are still checked; a site with errors is not taken over.
     """
-    domains, problems = load_domains({path: c for path, c in files.items() if path.endswith(".yaml")}, FOLDER)
+    whole, unreadable = unpacked(files)
+    domains, problems = load_domains({path: c for path, c in whole.items() if path.endswith(".yaml")}, FOLDER)
     functions, broken = load_modules(files, f"{FOLDER}/{METHODS}")
-    problems += [*_clashes(domains), *broken]
+    problems += [*unreadable, *_clashes(domains), *broken]
     datastore = Datastore(domains, last=shipped_domain(), functions=functions)
     return datastore, [*problems, *check_links(datastore, domains), *check_methods(datastore, domains)]
 
@@ -89,4 +91,8 @@ def _clash(domain: Domain, what: str, mend: str, severity: str) -> Problem:
     return Problem(domain.file, None, what, mend, severity)
 
 
-PART = Part(name="automate", patterns=(f"{FOLDER}/**/*.yaml", f"{FOLDER}/{METHODS}/*.py"), read=read_automate)
+PART = Part(
+    name="automate",
+    patterns=(f"{FOLDER}/**/*.yaml", f"{FOLDER}/*.zip", f"{FOLDER}/{METHODS}/*.py"),
+    read=read_automate,
+)

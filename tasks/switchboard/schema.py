@@ -20,7 +20,7 @@ AETYPES = ("assertion", "attribute", "method", "relationship", "state")
 
 #: What surrounds a value, in a schema field and in an instance alike.
 STEP_KEYS = ("collect", "on_entry", "on_exit", "on_error", "max_retries", "max_time")
-_FIELD_KEYS = (
+FIELD_KEYS = (
     *("aetype", "name", "display_name", "description", "datatype", "priority", "owner", "visibility"),
     *("condition", "scope", "default_value", "substitute", "message"),
     *STEP_KEYS,
@@ -71,11 +71,9 @@ def _priority(sheet: Sheet, place: Place, inner: Mapping[str, Any]) -> int | Non
 
 
 def _field(sheet: Sheet, place: Place, inner: Mapping[str, Any], section: str) -> Field | None:
-    sheet.known(place, inner, _FIELD_KEYS)
+    sheet.known(place, inner, FIELD_KEYS)
     texts = {
-        key: sheet.text_at((*place, key), inner.get(key))
-        for key in _FIELD_KEYS
-        if key not in ("substitute", "priority")
+        key: sheet.text_at((*place, key), inner.get(key)) for key in FIELD_KEYS if key not in ("substitute", "priority")
     }
     name = (texts["name"] or "").strip()
     if not WORD.fullmatch(name):

@@ -32,7 +32,7 @@ DOMAIN_KEYS = (
     "system",
 )
 NAMESPACE_KEYS = ("name", "description", "display_name", "priority", "enabled")
-_CLASS_KEYS = (
+CLASS_KEYS = (
     "name",
     "description",
     "display_name",
@@ -42,8 +42,8 @@ _CLASS_KEYS = (
     "owner",
     "relative_path",
 )
-_INSTANCE_KEYS = ("name", "display_name", "inherits", "description", "relative_path")
-_METHOD_KEYS = (
+INSTANCE_KEYS = ("name", "display_name", "inherits", "description", "relative_path")
+METHOD_KEYS = (
     "name",
     "display_name",
     "description",
@@ -82,7 +82,7 @@ def read_name(sheet: Sheet, kind: str, default: str | None = None) -> str | None
 
 def read_class(sheet: Sheet, namespace: tuple[str, ...]) -> Class | None:
     """A class with its schema in the order in which fields run: by priority, then as in the file (D01)."""
-    sheet.known(ATTRIBUTES, sheet.attributes, _CLASS_KEYS)
+    sheet.known(ATTRIBUTES, sheet.attributes, CLASS_KEYS)
     name = read_name(sheet, "class")
     fields = read_fields(sheet, "schema")
     return Class(namespace, name, fields, description=sheet.text("description"), file=sheet.path) if name else None
@@ -90,7 +90,7 @@ def read_class(sheet: Sheet, namespace: tuple[str, ...]) -> Class | None:
 
 def read_instance(sheet: Sheet, of: Class, *, check_fields: bool) -> Instance | None:
     """An instance; each of its fields must be in the schema (A21, A22)."""
-    sheet.known(ATTRIBUTES, sheet.attributes, _INSTANCE_KEYS)
+    sheet.known(ATTRIBUTES, sheet.attributes, INSTANCE_KEYS)
     name = read_name(sheet, "instance")
     if (sheet.text("inherits") or "").strip():
         sheet.warn(
@@ -124,7 +124,7 @@ def read_instance(sheet: Sheet, of: Class, *, check_fields: bool) -> Instance | 
 
 def read_method(sheet: Sheet) -> Method | None:
     """A method and its inputs. Bodies are not read: built-in methods and Python functions are run, and nothing else."""
-    sheet.known(ATTRIBUTES, sheet.attributes, _METHOD_KEYS)
+    sheet.known(ATTRIBUTES, sheet.attributes, METHOD_KEYS)
     name = (sheet.text("name") or "").strip()
     if not WORD.fullmatch(name):
         sheet.problem((*ATTRIBUTES, "name"), f"{name[:60]!r} is no name for a method", "Use letters, digits and `_`")

@@ -17,6 +17,8 @@ from tasks.switchboard.text import Untrusted, bounded, fold
 MAX_DEPTH = 40
 MAX_OBJECTS = 500
 MAX_CALLS = 500
+#: Faults that are kept of one run.
+MAX_FAULTS = 100
 #: Steps of the trace that are kept besides the calls.
 MAX_NOTES = 300
 
@@ -101,16 +103,16 @@ class Object:
 class Workspace:
     """What one run left behind.
 
-    ``trace`` has, in order, all that was looked at and every call; ``errors`` what was logged and passed
-    over; ``error`` what ended the run. ``absent`` counts addresses that led nowhere. ``continuation`` is
-    what the next delivery goes on with, where this one ended in a retry.
+    ``trace`` has, in order, all that was looked at and every call; ``faults`` what was logged and passed
+    over, each with its address; ``error`` what ended the run. ``absent`` counts addresses that led nowhere.
+    ``continuation`` is what the next delivery goes on with, where this one ended in a retry.
     """
 
     uri: str
     roots: list[Object] = field(default_factory=list)
     objects: list[Object] = field(default_factory=list)
     trace: list[Finding | Call] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
     error: AutomateError | None = None
     variables: dict[str, Any] = field(default_factory=dict)
     absent: int = 0
@@ -152,10 +154,15 @@ class Workspace:
         else:
             self.left_out += 1
 
-    def pass_over(self, mistake: AutomateError) -> None:
-        """Keep what was logged and passed over, up to a bound."""
-        if len(self.errors) < 100:
-            self.errors.append(bounded(str(mistake)))
+    def pass_over(self, address: str, mistake: AutomateError) -> None:
+        """Keep what was logged and passed over, and what it was about, up to a bound."""
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append((address, bounded(str(mistake))))
+
+    @property
+    def errors(self) -> list[str]:
+        """What was logged and passed over, in order."""
+        return [text for _, text in self.faults]
 
     def spend(self, path: str, depth: int) -> None:
         """Count one more object. Raises :class:`LimitExceeded` when there are too many, or it lies too deep."""

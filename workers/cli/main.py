@@ -35,6 +35,7 @@ COMMANDS = {
     "retry": _Named("workers.cli.retry", "retry", "Send dead events and effects on their way again."),
     "convert": _Named("workers.cli.convert", "convert", "Turn raw notifications into events, offline."),
     "simulate": _Named("workers.cli.simulate", "simulate", "Try a site on events in a file; nothing is done."),
+    "automate": _Named("workers.cli.automate", "automate", "Look into Automate domains, and try what they lead to."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }
 
