@@ -20,6 +20,8 @@ from tasks.model.event import ObjectRef
 from tasks.site.contracts import Site
 from tasks.site.load import load_site, site_root
 from workers import readers
+from workers.cli import delivery
+from workers.cli.domains import domains_option
 from workers.simulation import Simulated, Simulation
 
 #: A line of the file is read to this length.
@@ -36,14 +38,36 @@ LONGEST_LINE = 16 * 1024 * 1024
     metavar="KIND/ID={JSON}",
     help="An inventory object's attributes, as the rules would see it.",
 )
+@click.option("--uri", help="Instead of notifications: an Automate address, as /System/Process/Event?event_type=x.")
+@click.option("--event", "named", metavar="NS/SOURCE/TYPE", help="Instead: an event, as EmsEvent/OPENSTACK/x.")
+@click.option("--root", "roots", multiple=True, metavar="NAME=VALUE", help="With --uri or --event: a root attribute.")
+@domains_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event, raised ones too.")
 @click.option("--site", "site", help="The site folder.")
-def simulate(file: Any, *, provider: str | None, objects: tuple[str, ...], as_json: bool, site: str | None) -> None:
+def simulate(
+    file: Any,
+    *,
+    provider: str | None,
+    objects: tuple[str, ...],
+    uri: str | None,
+    named: str | None,
+    roots: tuple[str, ...],
+    domains: Path | None,
+    as_json: bool,
+    site: str | None,
+) -> None:
     """Take raw notifications, one JSON body a line, through all stages of the site.
+
+    With --uri or --event: show the tree of objects that the Automate domains build, with every relationship,
+    method, substitution and skipped field; methods that act outside are told and not carried out.
 
     Nothing is stored, nothing is read from a cloud, and effects are printed instead of executed. The exit
     status is 1 if an event fails at a stage.
     """
+    if uri is not None or named is not None:
+        raise SystemExit(delivery.show(uri, named, roots, domains, site, as_json=as_json))
+    if domains is not None or roots:
+        raise click.UsageError("--domains and --root go with --uri or --event")
     present = _site(site_root(site))
     chosen = _provider(present, provider)
     simulation = Simulation(present, chosen, dict(_object(text) for text in objects))

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tasks.site.settings import Settings
-from workers.web import api, assets, buttons, metrics, pages, signin
+from workers.web import api, assets, automation_requests, buttons, metrics, pages, signin
 from workers.web.envelope import Envelope
 from workers.web.faults import on_http, on_invalid
 from workers.web.gate import Gate
@@ -70,7 +70,15 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.web = web
-    for router in (api.router, metrics.router, pages.router, buttons.router, signin.router, assets.routes()):
+    for router in (
+        api.router,
+        automation_requests.router,
+        metrics.router,
+        pages.router,
+        buttons.router,
+        signin.router,
+        assets.routes(),
+    ):
         app.include_router(router)
     return app
 
