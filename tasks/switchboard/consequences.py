@@ -33,6 +33,9 @@ RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("security_group_rule.", ("security_group",)),
 )
 
+#: The rule that mails of the built-in method are asked for by.
+MAIL_RULE = "/$/Object/send_email"
+
 _RELATED_TYPES = tuple(prefix for prefix, _ in RELATED)
 
 #: Where a role falls back to when the event names no such object (spec automate 4.4).
@@ -65,9 +68,9 @@ class Prepared(NamedTuple):
 
 def prepare(call: Call) -> Prepared:
     """Look a call up in the table. Raises ``KeyError`` for a built-in that does not exist."""
-    shown: dict[str, Any] = (
-        {"inputs": {name: _plain(value) for name, value in call.inputs.items()}} if call.inputs else {}
-    )
+    shown: dict[str, Any] = {"of": call.of}
+    if call.inputs:
+        shown["inputs"] = {name: _plain(value) for name, value in call.inputs.items()}
     if call.language == "python":
         return Prepared(call.method, call.inputs, {**shown, "language": "python"}, _granting(tuple(call.wishes)))
     if call.location != "builtin":
@@ -193,6 +196,25 @@ def _named(wish: Any) -> str:
     return bounded(next(str(name) for name in names if name))
 
 
+def _send_mail(inputs: Mapping[str, Any], _: Event, outcome: Outcome, __: Plan) -> Result:
+    """Ask for a mail. The sender is that of the installation, which alone its mail server takes."""
+    to, copies, hidden = (
+        [a for a in text_of(inputs.get(name)).split(",") if a.strip()] for name in ("to", "cc", "bcc")
+    )
+    if not to:
+        return Result("skipped", {"reason": "the mail has nobody to go to"})
+    params = {
+        "to": [address.strip() for address in to],
+        "cc": [address.strip() for address in copies],
+        "subject": bounded(text_of(inputs.get("subject"))) or "(no subject)",
+        "body": bounded(text_of(inputs.get("body")), 10_000),
+    }
+    ordinal = sum(ask.rule == MAIL_RULE for ask in outcome.asks)
+    outcome.asks.append(Ask("mail", MAIL_RULE, params, None, ordinal))
+    left_out = {"reason": "hidden copies are not sent"} if hidden else {}
+    return Result("asked", {"to": len(to), **left_out})
+
+
 def _unavailable(_: Mapping[str, Any], __: Event, ___: Outcome, ____: Plan) -> Result:
     return Result("skipped", {"reason": "this built-in is not carried out by this version"})
 
@@ -204,7 +226,8 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     "event_action_policy": _raise_policy,
     "event_action_refresh": _refresh_role,
     "event_action_refresh_sync": _refresh_role,
-    "event_action_scan": _unavailable,
+    # There is nothing to look into a machine with: what is known of it is read again.
+    "event_action_scan": _refresh_role,
     "event_enforce_policy": _enforce,
     "host_and_storage_least_utilized": _unavailable,
     "log_object": _nothing,
@@ -214,7 +237,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     "parse_provider_category": _nothing,
     "refresh": _refresh,
     "refresh_sync": _refresh,
-    "send_email": _unavailable,
+    "send_email": _send_mail,
     "snmp_trap_v1": _unavailable,
     "snmp_trap_v2": _unavailable,
     "src_vm_as_template": _refresh_server,

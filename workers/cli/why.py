@@ -124,12 +124,17 @@ def _decision(here: Tree, decision: DecisionLine) -> None:
     branch = here.add(text(label, "red" if decision.error else ""))
     if decision.error:
         branch.add(text(decision.error, "red"))
+    # What was found at an object stands below the relationship that led to it.
+    places: dict[str, Tree] = {}
     for finding in decision.findings:
-        verdict = str(finding.get("verdict", ""))
-        detail = finding.get("detail")
-        told = f"{finding.get('kind', '')} {short(finding.get('name', ''), 80)}: {short(verdict, 80)}"
+        verdict, name = str(finding.get("verdict", "")), str(finding.get("name", ""))
+        detail = dict(finding.get("detail") or {})
+        owner = str(detail.pop("of", name.rpartition(".")[0]))
+        told = f"{finding.get('kind', '')} {short(name, 80)}: {short(verdict, 80)}"
         line = text(told, "green" if verdict in _DECIDED else "")
-        branch.add(line.append(f"  {short(detail)}", style="dim") if detail else line)
+        below = places.get(owner, branch).add(line.append(f"  {short(detail)}", style="dim") if detail else line)
+        if finding.get("kind") == "instance":
+            places[name] = below
 
 
 def _effect(here: Tree, tried: TriedEffect) -> None:
