@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import drain, latency, plain, profile, soak
+from benchmarks import drain, latency, plain, profile, resolutions, soak
 from benchmarks.report import Report, spread
 from benchmarks.stand import Setup
 
@@ -26,7 +26,7 @@ SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
     "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
 }
 STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
-PARTS = ("throughput", "latency", "stored", "profile")
+PARTS = ("throughput", "latency", "stored", "profile", "resolutions")
 
 
 def main() -> int:
@@ -44,7 +44,13 @@ def main() -> int:
     report = Report()
     if given.soak:
         return _soak(report, given.soak)
-    parts = {"throughput": _throughput, "latency": _latency, "stored": _stored, "profile": _profile}
+    parts = {
+        "throughput": _throughput,
+        "latency": _latency,
+        "stored": _stored,
+        "profile": _profile,
+        "resolutions": _resolutions,
+    }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
 
@@ -132,6 +138,16 @@ def _profile(report: Report, given: argparse.Namespace) -> bool:
     report.data["profile"] = asdict(found)
     for title, lines in (("catcher", found.catcher), ("stages", found.stages), ("database", found.statements)):
         report.table(f"Profile: {title}", ["where", "microseconds a notification"], [[n, str(t)] for n, t in lines])
+    return True
+
+
+def _resolutions(report: Report, given: argparse.Namespace) -> bool:
+    found = [resolutions.measure() for _ in range(given.rounds)]
+    report.data["resolutions"] = [asdict(run) for run in found]
+    row = [spread([getattr(run, part) for run in found]) for part in ("cold", "warm")]
+    columns = ["resolutions a second in one process", "each type the first time", "when it is remembered"]
+    title = f"The switchboard on a domain of {resolutions.INSTANCES} instances, {given.rounds} rounds"
+    report.table(title, columns, [["a refresh and a policy event each", *row]])
     return True
 
 

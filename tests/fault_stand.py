@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -107,6 +108,7 @@ class Stand:
         fail_first: bool = False,
         tree: Path = SOURCE,
         ledger_revision: str = "head",
+        site: Path | None = None,
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -122,6 +124,7 @@ class Stand:
         self._fail_first = fail_first
         self._tree = tree
         self._ledger_revision = ledger_revision
+        self._more = site
         self._bus = bus
         self._lines = tuple(lines)
         self._sent = 0
@@ -326,6 +329,8 @@ class Stand:
 
     def _site(self) -> Path:
         site = self.folder / "site"
+        if self._more is not None:
+            shutil.copytree(self._more, site)
         (site / "policies").mkdir(parents=True)
         (site / "alerts").mkdir()
         (site / "catchment.toml").write_text("")

@@ -159,7 +159,7 @@ def _overlaid(found: Sequence[tuple[Domain, Class]], kind: str) -> Iterator[dict
             names.setdefault(key, []).append((domain, thing))
     for _, holders in sorted(names.items()):
         top, below = holders[0], holders[1:]
-        if not below and len(found) > 1 and top[0] is found[-1][0]:
+        if not below and top[0] is found[-1][0]:
             continue
         changes = _changes(top[1], below[0][1]) if below else ["new"]
         yield {
