@@ -257,7 +257,7 @@ class Way:
         self._session.add(
             Delivery(
                 event_id=number,
-                uri=str(options.get("uri") or f"/System/Process/AUTOMATION?request={request.request_type}"),
+                uri=str(options.get("uri") or f"/System/Process/Automation?request={request.request_type}"),
                 attributes=dict(options.get("attrs") or {}),
                 priority=priority,
                 user=request.requester,

@@ -144,5 +144,6 @@ def delivery(session: Session, event_id: int) -> DeliveryFacts | None:
         str(row.task_id) if row.task_id else None,
         task.options if task is not None else {},
         row.user,
+        row.tenant_id,
         request is not None and request.cancelation is not None,
     )

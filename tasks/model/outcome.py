@@ -182,6 +182,7 @@ class DeliveryFacts(NamedTuple):
     task_id: str | None
     task: Mapping[str, Any]
     user: str
+    tenant_id: str | None
     canceled: bool
 
 

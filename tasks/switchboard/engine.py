@@ -13,7 +13,7 @@ from tasks.switchboard.assertions import require
 from tasks.switchboard.builtin import run_builtin
 from tasks.switchboard.collect import collect
 from tasks.switchboard.datastore import Datastore, Field, Value
-from tasks.switchboard.datatypes import argument, convert
+from tasks.switchboard.datatypes import Lookup, argument, convert
 from tasks.switchboard.errors import (
     AssertionFailure,
     AutomateError,
@@ -47,6 +47,7 @@ def resolve(
     readonly: bool = False,
     now: datetime | None = None,
     before: Continuation | None = None,
+    lookup: Lookup | None = None,
 ) -> Workspace:
     """Instantiate an address and all that follows from it. Pure: calls are recorded, nothing is done.
 
@@ -55,7 +56,7 @@ def resolve(
     that ended in a retry has left, ``now`` the moment by which states' limits are judged. What ends the run
     is in ``error`` of the workspace and never raised; what is passed over is in ``errors``.
     """
-    workspace = Workspace(uri, variables=dict(before.variables if before else variables or {}))
+    workspace = Workspace(uri, variables=dict(before.variables if before else variables or {}), lookup=lookup)
     engine = _Engine(datastore, root_attributes, None if readonly else runner, workspace, now or clock.now(), before)
     engine.run(uri)
     return workspace
@@ -161,7 +162,7 @@ class _Engine:
             if field.aetype == "assertion" and field.answers(built.message):
                 self._assertion(field, value, built)
         for kind, name, text in address.arguments:
-            built.set(name, argument(kind, text))
+            built.set(name, argument(kind, text, self.workspace.lookup))
         self._walk(built)
 
     def _walk(self, built: Object) -> None:
@@ -194,7 +195,7 @@ class _Engine:
         if text is not None and field.substitute:
             text = coalesce(text, built, self) if field.coalesces else substitute(text, built, self).whole()
         if text is not None:
-            built.set(field.name, convert(field.datatype, text))
+            built.set(field.name, convert(field.datatype, text, self.workspace.lookup))
         collect(value.collect, built, [built], self.workspace, own_name=field.name, many=False)
 
     def _invoke(self, filled: Filled, built: Object, arguments: Mapping[str, Any]) -> int:
@@ -229,7 +230,8 @@ class _Engine:
             detail["written"] = bounded(value.value or "")
         if address.scheme in METHOD:
             name = Filled(address.whole_path)
-            self._invoke(name, built, {key: argument(kind, text) for kind, key, text in address.arguments})
+            given = {key: argument(kind, text, self.workspace.lookup) for kind, key, text in address.arguments}
+            self._invoke(name, built, given)
             return True
         many = address.scheme in DATASTORE and address.wildcard and address.instance is not None
         children = self._children(address, many, built, detail)

@@ -8,13 +8,24 @@ from typing import Any
 
 from tasks.model.event import DELIVERY, REQUEST_EVENT, Event, ObjectRef
 from tasks.model.outcome import DeliveryFacts, ObjectFacts, View
+from tasks.switchboard.datatypes import MODELS
 from tasks.switchboard.engine import ENTRY
-from tasks.switchboard.given import EventStream, Given
+from tasks.switchboard.given import EventStream, Given, InventoryObject
 from tasks.switchboard.text import AddressPart, fold
 
 #: Attributes by which Call_Instance and its kin are told where to go (spec automate 3.6), and what they may hold.
 _ADDRESS = ("namespace", "class", "instance", "message")
 _PARTS = re.compile(r"[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*")
+
+
+def _attribute(name: str, value: Any, provider: str, view: View) -> dict[str, Any]:
+    """An argument as attributes: ``Model::name`` gives the object, and its id beside it (B14)."""
+    model, typed, plain = name.rpartition("::")
+    kind = MODELS.get(fold(model.rpartition("::")[2])) if typed else None
+    key = fold(plain if typed else name)
+    if kind is None:
+        return {key: value}
+    return {key: InventoryObject(provider, ObjectRef(kind, str(value)), view), f"{key}_id": str(value)}
 
 
 class RequestGiven(Given):
@@ -43,14 +54,17 @@ class DeliveryGiven(Mapping[str, Any]):
 
     looked_further = True
 
-    def __init__(self, delivery: DeliveryFacts, view: View) -> None:
-        self._values: dict[str, Any] = {fold(name): value for name, value in delivery.attributes.items()}
+    def __init__(self, delivery: DeliveryFacts, provider: str, view: View) -> None:
+        self._values: dict[str, Any] = {}
+        for name, value in delivery.attributes.items():
+            self._values.update(_attribute(name, value, provider, view))
         for name in _ADDRESS:
             # Whoever may make a request may name any instance in it: these are as good as an address of his.
             if isinstance(value := self._values.get(name), str) and _PARTS.fullmatch(value):
                 self._values[name] = AddressPart(value)
         self._values.setdefault("object_name", "Automation")
-        self._values.setdefault("user_id", delivery.user)
+        # For whom it is done is nothing that a parameter may say (D35).
+        self._values |= {"user_id": delivery.user, "userid": delivery.user, "tenant_id": delivery.tenant_id}
         self._values |= {"automation_task": dict(delivery.task), "automation_task_id": delivery.task_id}
         request = view.request(delivery.request or "")
         if request is not None:
@@ -76,7 +90,7 @@ def given_for(event: Event, view: View) -> tuple[Given | DeliveryGiven, str]:
         delivery = view.delivery(event.id)
         if delivery is None:
             raise LookupError(f"the ledger has no delivery of event {event.id}")
-        return DeliveryGiven(delivery, view), delivery.uri
+        return DeliveryGiven(delivery, event.provider, view), delivery.uri
     if event.namespace == REQUEST_EVENT:
         return RequestGiven(event, view), ENTRY
     return Given(event, view), ENTRY
@@ -93,6 +107,10 @@ class World:
     def inventory(self, kind: str, ref: str) -> ObjectFacts | None:
         """An inventory object of the event's provider."""
         return self._view.object(self._event.provider, ObjectRef(kind, ref))
+
+    def lookup(self, kind: str, ref: str) -> InventoryObject:
+        """The same for ``${...}`` and datatypes: by name, and there even where inventory knows nothing of it."""
+        return InventoryObject(self._event.provider, ObjectRef(kind, ref), self._view)
 
     @property
     def event(self) -> Mapping[str, Any]:

@@ -120,7 +120,7 @@ def gather_inputs(method: Method, arguments: Mapping[str, Any], current: Object,
             value = _default(declared, current, run)
         if value is None:
             raise MethodParmMissing(f"Method [{method.name}] needs the input [{declared.name}], which nothing gives")
-        inputs[declared.name] = converted = convert(declared.datatype, value)
+        inputs[declared.name] = converted = convert(declared.datatype, value, run.workspace.lookup)
         if taken and fold(declared.datatype) != "string":
             current.set(declared.name, converted)
     return inputs

@@ -90,7 +90,7 @@ def recipe_for(datastore: Datastore, event: Event, view: View) -> Recipe:
     world = World(event, view)
     runner = PythonRunner(datastore.functions or Functions(), world)
     before = Continuation.from_dict(kept) if kept is not None else None
-    workspace = resolve(datastore, given, uri, runner=runner, now=view.now, before=before)
+    workspace = resolve(datastore, given, uri, runner=runner, now=view.now, before=before, lookup=world.lookup)
     recipe = Recipe.of(workspace, world.changed)
     lasting = not (given.looked_further or runner.used or before or workspace.continuation)
     if lasting and uri == ENTRY and len(event.event_type) <= MAX_TYPE:

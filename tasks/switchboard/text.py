@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tasks.switchboard.errors import LimitExceeded
 
 #: A substituted text longer than this ends the delivery: fields that double each other grow without end.
 MAX_TEXT = 65_536
+
+#: What a secret is shown as.
+STARS = "********"
 
 _FIRST_HOLE = 0xF0000
 _MAX_HOLES = 0xFFFD
@@ -55,8 +59,12 @@ def text_of(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return Untrusted(f"[{len(value)} values]")
+    if repr(value) == STARS:
+        return STARS
     try:
         return Untrusted(json.dumps(value, ensure_ascii=False, default=lambda other: f"<{type(other).__name__}>"))
     except (ValueError, RecursionError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -105,7 +105,8 @@ class Workspace:
 
     ``trace`` has, in order, all that was looked at and every call; ``faults`` what was logged and passed
     over, each with its address; ``error`` what ended the run. ``absent`` counts addresses that led nowhere.
-    ``continuation`` is what the next delivery goes on with, where this one ended in a retry.
+    ``continuation`` is what the next delivery goes on with, where this one ended in a retry; ``lookup``
+    finds inventory objects by kind and id.
     """
 
     uri: str
@@ -117,6 +118,7 @@ class Workspace:
     variables: dict[str, Any] = field(default_factory=dict)
     absent: int = 0
     continuation: Continuation | None = None
+    lookup: Callable[[str, str], Any] | None = None
     left_out: int = 0
     _calls: int = 0
     _spent: int = 0

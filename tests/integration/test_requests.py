@@ -17,7 +17,20 @@ from tasks.model.errors import Refused
 from tasks.model.outcome import Outcome, Petition
 from tasks.requests.tick import tick
 from tasks.switchboard.handle import switchboard_handler
-from tests.ground import START, Clock, caught, count, exact, installed, notice, only_postgresql, provider, site, take
+from tests.ground import (
+    START,
+    Clock,
+    caught,
+    count,
+    errors,
+    exact,
+    installed,
+    notice,
+    only_postgresql,
+    provider,
+    site,
+    take,
+)
 from tests.request_ground import carried, delivery, desk, events_of, lab, request, task, told, wanted
 from tests.unit.switchboard.small_datastores import domain, files_of, klass
 
@@ -30,7 +43,7 @@ def server(ledger: Ledger, provider_id: int, ref: str = "s1") -> None:
         session.add(row)
 
 
-def test_small_request_is_approved_by_a_method_waits_for_its_condition_and_ends_once(
+def test_G18_small_request_is_approved_by_a_method_waits_for_its_condition_and_ends_once(
     ledger: Ledger, hands: Clock
 ) -> None:
     present = installed(ledger, lab())
@@ -105,7 +118,7 @@ def test_G26_a_veto_method_that_breaks_keeps_the_request_from_starting(ledger: L
         ("/Lab/Ops/provide", "retried 3 times, and max_retries is 3"),
     ],
 )
-def test_task_that_fails_says_why(ledger: Ledger, hands: Clock, uri: str, words: str) -> None:
+def test_G19_task_that_fails_says_why(ledger: Ledger, hands: Clock, uri: str, words: str) -> None:
     present = installed(ledger, lab())
     provider(ledger)
     number = desk(present).open(wanted(uri, server="none"), "erin", approver="erin")
@@ -163,6 +176,67 @@ def test_scheduled_request_starts_when_it_is_due(ledger: Ledger, hands: Clock) -
     assert told(ledger, number)[1:3] == ("finished", "Ok")
 
 
+def test_B14_argument_that_names_a_model_is_the_object(ledger: Ledger, hands: Clock) -> None:
+    code = """
+def begin(service):
+    service.task["saw"] = [service.root["vm"]["name"], service.root["vm_id"]]
+
+wait = tell = approve = veto = fails = lambda service: None
+"""
+    present = installed(ledger, lab(code))
+    server(ledger, provider(ledger))
+    number = desk(present).open(wanted(**{"VmOrTemplate::vm": "s1"}), "erin", approver="erin")
+    carried(present)
+    assert task(ledger, number).options["saw"] == ["name of s1", "s1"]
+
+
+def test_D35_for_whom_it_is_done_is_nothing_that_a_parameter_says(ledger: Ledger, hands: Clock) -> None:
+    code = """
+def begin(service):
+    service.task["saw"] = [service.root["user_id"], service.root["tenant_id"]]
+
+wait = tell = approve = veto = fails = lambda service: None
+"""
+    present = installed(ledger, lab(code))
+    provider(ledger)
+    number = desk(present).open(wanted(user_id="root", tenant_id="blue"), "erin", "red", approver="erin")
+    carried(present)
+    assert task(ledger, number).options["saw"] == ["erin", "red"]
+
+
+def test_G20_delivery_whose_row_is_gone_is_laid_on_the_desk(ledger: Ledger, hands: Clock) -> None:
+    present = installed(ledger, lab(conveyor={"attempts": 1}))
+    provider(ledger)
+    number = desk(present).open(wanted(server="none"), "erin", approver="erin")
+    carried(present)
+    with ledger.transaction() as session:
+        session.delete(session.get_one(Delivery, delivery(ledger, number).event_id))
+    hands.forward(31)
+    carried(present)
+    assert any("the ledger has no delivery of event" in error for error in errors(ledger).values())
+    assert exact(ledger)
+
+
+def test_G13_and_G14_call_instance_goes_where_its_arguments_say(ledger: Ledger, hands: Clock) -> None:
+    present = installed(ledger, lab())
+    server(ledger, provider(ledger))
+    attrs = {"namespace": "Lab", "class": "Ops", "instance": "provide", "message": "create", "server": "s1"}
+    for call in ("Call_Instance", "Call_Instance_With_Message"):
+        number = desk(present).open(wanted(f"/System/Request/{call}", **attrs), "erin", approver="erin")
+        carried(present)
+        assert (told(ledger, number)[1:3], task(ledger, number).options["found"]) == (("finished", "Ok"), "name of s1")
+
+
+def test_G17_a_type_without_an_address_enters_at_automation(ledger: Ledger, hands: Clock) -> None:
+    present = installed(ledger, lab())
+    provider(ledger)
+    number = desk(present).open(Petition("vm_migrate", {"attrs": {}}), "erin", approver="erin")
+    carried(present)
+    assert delivery(ledger, number).uri == "/System/Process/Automation?request=vm_migrate"
+    # Nobody has an instance for it: told, and no task hangs.
+    assert told(ledger, number)[1:3] == ("finished", "Ok")
+
+
 def test_options_can_be_changed_until_it_is_over(ledger: Ledger, hands: Clock) -> None:
     present = installed(ledger, lab())
     number = desk(present).open(wanted(size=50), "erin")
@@ -182,7 +256,7 @@ def test_a_type_that_does_not_exist_and_a_decision_without_a_reason_are_refused(
         desk(present).approve(999, "erin", "go")
 
 
-def test_urgent_delivery_overtakes_one_that_came_a_little_earlier(ledger: Ledger, hands: Clock) -> None:
+def test_G16_urgent_delivery_overtakes_one_that_came_a_little_earlier(ledger: Ledger, hands: Clock) -> None:
     present = installed(ledger, lab(conveyor={"lanes": 1}))
     provider(ledger)
     numbers = []

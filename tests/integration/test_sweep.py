@@ -166,8 +166,8 @@ def test_door_rings_for_all_that_stands_still(
     run_sweep()
     assert rung.chains == [
         (("switchboard.run", "policy.run", "alert.run", "refresh.run"), sorted(stored.lanes)),
-        (("effects.run",), effects[:10]),
-        (("effects.run",), effects[10:]),
+        (("effects.run",), effects[:6]),
+        (("effects.run",), effects[6:]),
         (("refresh.read",), None),
     ]
     with ledger.reading() as session:

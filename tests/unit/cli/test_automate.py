@@ -38,7 +38,7 @@ def domains(tmp_path: Path) -> Path:
 
 def run(*arguments: str, domains: Path | None = None, code: int = 0, stdin: str = "") -> Result:
     more = ["--domains", str(domains)] if domains else []
-    result = CliRunner().invoke(catchment, [*arguments, *more], input=stdin)
+    result = CliRunner().invoke(catchment, [*arguments, *more], input=stdin, env={"COLUMNS": None})
     assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
     return result
 
