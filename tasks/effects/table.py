@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from tasks.effects.contracts import Action
+from tasks.effects.decide import ApproveRequest, DenyRequest
 from tasks.effects.log import Log
 from tasks.effects.mail import Mail
 from tasks.effects.script import Script
@@ -23,6 +24,8 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "webhook": Webhook,
         "mail": Mail,
         "script": Script,
+        "approve_request": ApproveRequest,
+        "deny_request": DenyRequest,
     }
 )
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tasks.conveyor.retry import retry_event
+from tasks.ledger.effects import Effect
 from tasks.ledger.events import Decision, Event, Place
 from tasks.ledger.inventory import InventoryObject
-from tasks.ledger.requests import Delivery, RequestTask
+from tasks.ledger.requests import Approval, Delivery, RequestTask
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tasks.model.errors import Refused
@@ -86,6 +87,33 @@ def test_large_request_waits_for_a_person_who_denies_it(ledger: Ledger, hands: C
     assert events_of(ledger, number) == ["request_created", "request_pending", "request_denied"]
     with pytest.raises(Refused, match="is denied already; it cannot be approved"):
         desk(present).approve(number, "erin", "please")
+
+
+POLICIES = """
+policies:
+- name: small is fine
+  target: request
+  on: [request_created]
+  when: {field: target.options.attrs.size, "<": 20}
+  then: [{approve_request: {reason: small}}]
+  otherwise: [{deny_request: {reason: "too large for ${target.requester}"}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "state", "reason"),
+    [(15, "approved", "small is fine: small"), (50, "denied", "small is fine: too large for erin")],
+)
+def test_policy_decides_on_a_request(ledger: Ledger, hands: Clock, size: int, state: str, reason: str) -> None:
+    present = installed(ledger, lab(policies=POLICIES))
+    provider(ledger)
+    number = desk(present).open(wanted("/Lab/Plain/nothing", size=size), "erin")
+    carried(present)
+    with ledger.reading() as session:
+        [given] = session.query(Approval).filter_by(request_id=number)
+    assert (request(ledger, number).approval_state, given.stamper, given.reason) == (state, "system", reason)
+    assert request(ledger, number).state == "finished"
+    assert count(ledger, Effect) == 0
 
 
 def test_G26_starting_is_a_veto_that_fails_closed(ledger: Ledger, hands: Clock) -> None:
