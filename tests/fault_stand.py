@@ -43,6 +43,7 @@ class Counters:
     """What field.md 4.1 counts. Lost is accepted and not stored; undecided is stored and not through."""
 
     attempted: int
+    accepted: int
     stored: int
     decided: int
     effects: int
@@ -128,6 +129,7 @@ class Stand:
         self._bus = bus
         self._lines = tuple(lines)
         self._sent = 0
+        self._accepted = 0
         self._began = datetime.now(UTC)
 
     def __enter__(self) -> Self:
@@ -202,8 +204,10 @@ class Stand:
         numbers = [n for n in range(self._sent, self._sent + count) for _ in range(2 if twice else 1)]
         if shuffle is not None:
             shuffle.shuffle(numbers)
-        self.publish_bodies(notification(number, objects, self._began) for number in numbers)
         self._sent += count
+        self.publish_bodies(notification(number, objects, self._began) for number in numbers)
+        # All of them were confirmed by the broker, or we would not be here.
+        self._accepted += count
 
     @property
     def attempted(self) -> int:
@@ -260,10 +264,11 @@ class Stand:
             ).all()
         found = Counters(
             attempted=self._sent,
+            accepted=self._accepted,
             stored=stored,
             decided=decided,
             effects=len(set(lines)),
-            lost=self._sent - stored,
+            lost=self._accepted - stored,
             undecided=pending,
             duplicate_effects=sum(n - 1 - (line in self._excused) for line, n in Counter(lines).items() if n > 1),
             out_of_order=_out_of_order(asked),
@@ -313,7 +318,7 @@ class Stand:
             time.sleep(0.2)
 
     def _channel(self) -> Any:
-        connection = amqp.Connection(self._publish_to)
+        connection = amqp.Connection(self._publish_to, confirm_publish=True)
         connection.connect()
         channel = connection.channel()
         channel.exchange_declare(self.name, "topic", durable=False, auto_delete=False)

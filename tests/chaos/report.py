@@ -12,7 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-COUNTS = ("attempted", "stored", "decided", "effects", "lost", "undecided", "duplicate_effects", "out_of_order")
+COUNTS = (
+    "attempted",
+    "accepted",
+    "stored",
+    "decided",
+    "effects",
+    "lost",
+    "undecided",
+    "duplicate_effects",
+    "out_of_order",
+)
 #: Counters of which any other value than 0 breaks a promise.
 FAULTS = ("lost", "undecided", "duplicate_effects", "out_of_order")
 
