@@ -22,7 +22,7 @@ from tasks.switchboard.errors import (
     InvalidPathFormat,
     StopInstantiation,
 )
-from tasks.switchboard.machine import Machines
+from tasks.switchboard.machine import METHOD_STEP, Machines
 from tasks.switchboard.methods import Runner, invoke
 from tasks.switchboard.position import Continuation
 from tasks.switchboard.substitute import coalesce, substitute
@@ -33,8 +33,6 @@ from tasks.switchboard.workspace import Object, Workspace
 ENTRY = "/System/Process/Event"
 
 _CREATE = "create"
-#: How the step of a state names a method (F31).
-_METHOD_STEP = "method::"
 
 
 def resolve(
@@ -276,9 +274,9 @@ class _Engine:
         if self._is_off(field, filled, built):
             return True
         text = filled.text.strip()
-        if not fold(text).startswith(_METHOD_STEP):
+        if not fold(text).startswith(METHOD_STEP):
             return self._follow(field, value, built, filled)
-        self._collecting(Filled(text[len(_METHOD_STEP) :], filled.held), value, built)
+        self._collecting(Filled(text[len(METHOD_STEP) :], filled.held), value, built)
         return True
 
     def _around(self, field: Field, text: str, built: Object) -> None:

@@ -8,8 +8,9 @@ from tasks.site.contracts import Problem
 from tasks.switchboard.address import DATASTORE, parse_address
 from tasks.switchboard.datastore import Class, Datastore, Domain, Field, Found, Instance, Method, Value
 from tasks.switchboard.errors import AutomateError
+from tasks.switchboard.machine import METHOD_STEP
 from tasks.switchboard.methods import find_method, parse_call
-from tasks.switchboard.text import Filled
+from tasks.switchboard.text import Filled, fold
 from tasks.switchboard.workspace import Object
 
 
@@ -34,22 +35,35 @@ def _values(held: Class) -> Iterator[tuple[Instance | None, str, Field, Value]]:
 
 
 def _check(datastore: Datastore, found: Found, file: str, field: Field, value: Value) -> Problem | None:
-    text = (value.value or "").strip()
-    if not text or text.startswith("#") or "${" in text:
-        return None
     try:
-        if field.aetype == "relationship":
-            address = parse_address(Filled(text))
-            if address.scheme in DATASTORE and not address.wildcard:
-                datastore.find(address.path, address.instance)
-        elif field.aetype == "method":
-            caller = Object(found, "create")
-            call = parse_call(Filled(text), caller)
-            find_method(datastore, call.path, call.name, caller)
+        for kind, text in _leads(field, value):
+            if not text or text.startswith("#") or "${" in text:
+                continue
+            if kind == "relationship":
+                address = parse_address(Filled(text))
+                if address.scheme in DATASTORE and not address.wildcard:
+                    datastore.find(address.path, address.instance)
+            else:
+                caller = Object(found, "create")
+                call = parse_call(Filled(text), caller)
+                find_method(datastore, call.path, call.name, caller)
     except AutomateError as mistake:
         mend = "Check its spelling, or add what it names; an event that comes along here passes it by or ends"
         return Problem(file, value.line, f"{field.name} leads nowhere: {mistake}", mend, "warning")
     return None
+
+
+def _leads(field: Field, value: Value) -> Iterator[tuple[str, str]]:
+    """The addresses and calls of a field, a state's step and the methods around it among them."""
+    text = (value.value or "").strip()
+    if field.aetype in ("relationship", "method"):
+        yield field.aetype, text
+    elif field.aetype == "state":
+        is_call = fold(text).startswith(METHOD_STEP)
+        yield ("method", text[len(METHOD_STEP) :]) if is_call else ("relationship", text)
+        for around in (value.on_entry, value.on_exit, value.on_error):
+            for call in (around or "").split(";"):
+                yield "method", call.strip()
 
 
 def check_methods(datastore: Datastore, domains: Sequence[Domain]) -> list[Problem]:

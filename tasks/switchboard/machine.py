@@ -20,6 +20,9 @@ from tasks.switchboard.position import Continuation, Position
 from tasks.switchboard.text import bounded, fold, text_of
 from tasks.switchboard.workspace import Object, Workspace
 
+#: How the step of a state names a method, folded (F31).
+METHOD_STEP = "method::"
+
 #: Results that end a delivery and ask for another one.
 AGAIN = ("retry", "restart", "async_launch")
 

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from tasks.switchboard.checks import run_check
+from tasks.switchboard.datastore import Datastore
 from tasks.switchboard.intervals import seconds_of
+from tasks.switchboard.links import check_links
+from tasks.switchboard.load import load_domains
 from tasks.switchboard.position import Continuation
-from tests.unit.switchboard.small_datastores import called, datastore, domain, klass, run
+from tests.unit.switchboard.small_datastores import called, datastore, domain, files_of, klass, run
 
 STEPS = {"on_entry": "enter", "on_exit": "leave", "on_error": "mend"}
 METHODS = ["one", "two", "three", "enter", "enter2", "leave", "leave2", "mend", "other"]
@@ -266,3 +269,19 @@ def test_F36_an_interval_is_a_number_or_a_number_of_units(text: Any, seconds: fl
 @pytest.mark.parametrize("text", ["soon", "2.parsecs", "-5", "1..minute", "2 minutes", "9" * 50])
 def test_what_is_no_interval_is_none(text: str) -> None:
     assert seconds_of(text) is None
+
+
+def test_what_a_state_names_and_nobody_has_is_told_when_the_site_is_checked() -> None:
+    values = {
+        "one": {"value": "METHOD::nobody"},
+        "two": {"value": "/NS/Nowhere/x"},
+        "three": {"on_error": "mend; lost"},
+    }
+    domains, _ = load_domains(files_of(machine(**values)), "automate")
+    told = [str(problem) for problem in check_links(Datastore(domains), domains)]
+    assert [next(w for w in ("nobody", "Nowhere", "lost") if w in text) for text in told] == [
+        "nobody",
+        "Nowhere",
+        "lost",
+    ]
+    assert check_links(Datastore([]), []) == []
