@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tasks.model.definitions import Definitions
 from tasks.model.event import PROVIDER_EVENT, Event, Normalised, ObjectRef
 from tasks.model.outcome import AlertState, DeliveryFacts, ObjectFacts
 from tasks.switchboard.datastore import Datastore
@@ -36,6 +37,7 @@ class _View:
     def __init__(self, store: Datastore) -> None:
         self._store = store
         self.now = datetime.now(UTC)
+        self.definitions = Definitions()
 
     @property
     def site(self) -> Any:

@@ -34,7 +34,8 @@ def alert_handler(event: Event, view: View) -> Outcome:
     outcome = Outcome()
     if not named:
         return outcome
-    if event.namespace == POLICY_EVENT and not Plan.from_dict(event.plan).enforce:
+    plan = Plan.from_dict(event.plan)
+    if event.namespace == POLICY_EVENT and not (plan.enforce or plan.alerts):
         outcome.findings += [Finding("alert", alert.name, NOT_ASKED) for alert in named]
         return outcome
     facts = Facts(event, view.object(event.provider, target) if target else None, view.now)

@@ -28,10 +28,14 @@ class About:
 
     provider_id: int
     target: ObjectRef
+    provider: str = ""
     request_id: str | None = None
     tenant_id: str | None = None
     actor: str | None = None
     cause_id: int | None = None
+    group: str = "request"
+    depth: int = 0
+    message_id: str | None = None
 
 
 def raise_internal(
@@ -44,15 +48,15 @@ def raise_internal(
     priority: int = HIGH,
 ) -> tuple[int, int]:
     """Store an event, due at once; returns its id and the lane to ring for. It counts under ``internal``."""
-    message = f"{about.target}:{event_type}:{uuid.uuid4().hex}"
-    key = object_key("", about.target, message)
+    message = about.message_id or f"{about.target}:{event_type}:{uuid.uuid4().hex}"
+    key = object_key(about.provider, about.target, message)
     lane = lane_of(key, settings.conveyor.lanes)
     event = {
         "provider_id": about.provider_id,
         "message_id": message,
         "raised": True,
         "parent_id": about.cause_id,
-        "depth": 0,
+        "depth": about.depth,
         "state": PENDING,
         "object_key": key,
         "occurred_at": now,
@@ -63,7 +67,7 @@ def raise_internal(
         "resource_id": about.target.id,
         "tenant_id": about.tenant_id,
         "actor": about.actor,
-        "group": "request",
+        "group": about.group,
         "level": "critical",
         "request_id": about.request_id,
     }

@@ -244,7 +244,7 @@ class Way:
     def _raise(self, request: Request, event_type: str, actor: str) -> int:
         cause = request.cause_id if event_type == "request_created" else None
         here = self._count.internal(self._session, self._now)
-        about = About(here, ObjectRef(REQUEST, str(request.id)), str(request.id), request.tenant_id, actor, cause)
+        about = About(here, ObjectRef(REQUEST, str(request.id)), "", str(request.id), request.tenant_id, actor, cause)
         return raise_internal(self._session, self._settings, self._now, self._count, event_type, about)[1]
 
     def _deliver(self, request: Request, task: RequestTask) -> int:
@@ -252,7 +252,7 @@ class Way:
         options = request.options
         priority = int(options.get("priority") or NORMAL)
         provider, target = self._provider(options.get("provider")), ObjectRef(REQUEST_TASK, str(task.id))
-        about = About(provider, target, str(request.id), request.tenant_id, request.requester)
+        about = About(provider, target, "", str(request.id), request.tenant_id, request.requester)
         number, lane = raise_internal(self._session, self._settings, self._now, self._count, "deliver", about, priority)
         self._session.add(
             Delivery(

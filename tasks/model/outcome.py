@@ -105,17 +105,20 @@ class Again:
 class Plan:
     """What the switchboard decided: names the refresh targets, and whether policies are asked.
 
-    ``kept`` is what a state machine that waits for its next delivery goes on with.
+    ``kept`` is what a state machine that waits for its next delivery goes on with; ``alerts`` has the alerts
+    asked and no policy.
     """
 
     enforce: bool = False
     targets: list[ObjectRef] = field(default_factory=list)
     kept: dict[str, Any] | None = None
+    alerts: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain data for the event's row."""
         plan: dict[str, Any] = {"enforce": self.enforce, "targets": [[t.kind, t.id] for t in self.targets]}
-        return {**plan, "kept": self.kept} if self.kept is not None else plan
+        more = {"alerts": True} if self.alerts else {}
+        return {**plan, **more, **({"kept": self.kept} if self.kept is not None else {})}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> Plan:
@@ -123,7 +126,7 @@ class Plan:
         if not data:
             return cls()
         targets = [ObjectRef(k, i) for k, i in data.get("targets", [])]
-        return cls(bool(data.get("enforce")), targets, data.get("kept"))
+        return cls(bool(data.get("enforce")), targets, data.get("kept"), bool(data.get("alerts")))
 
 
 @dataclass(slots=True)

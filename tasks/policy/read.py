@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,6 +58,8 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
     conditions = _conditions(entry, at, kind, strict, found)
     then = read_actions(entry.get("then"), (*at, "then"), context.actions, kind, found)
     otherwise = read_actions(entry.get("otherwise"), (*at, "otherwise"), context.actions, kind, found)
+    if checked is not None:
+        found += _unknown_events(checked.on, at, context)
     mistakes += found
     if checked is None or any(mistake.severity == "error" for mistake in found):
         return None
@@ -79,6 +82,20 @@ def _validate(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> PolicyE
     except ValidationError as error:
         mistakes += from_validation(error, at, "the policy", PolicyEntry)
         return None
+
+
+def _unknown_events(on: Sequence[str], at: At, context: SiteContext) -> Iterator[Mistake]:
+    """Warn of events that nobody raises, and of those that no control policy is asked on."""
+    known = context.definitions
+    for name in on:
+        if name not in known:
+            close = get_close_matches(name, known, 1, 0.8)
+            meant = f"Did you mean {close[0]!r}? " if close else ""
+            mend = f"{meant}One of your own is defined in events/*.yaml"
+            yield Mistake((*at, "on"), f"there is no internal event {shown(name)}", mend, "warning")
+        elif not known[name].control:
+            what = f"the event {name} ({known[name].category}) sets off no control policy"
+            yield Mistake((*at, "on"), what, "Use an alert, or another event", "warning")
 
 
 def _tree(

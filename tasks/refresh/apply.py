@@ -28,8 +28,24 @@ class Seen(NamedTuple):
     asked_at: datetime
 
 
-def apply(session: Session, provider_id: int, seen: Sequence[Seen]) -> dict[str, int]:
-    """Write what was read; returns how many objects were created, changed, gone, returned, unchanged or stale."""
+class Change(NamedTuple):
+    """What became of an object, with the facts that differ; ``event_id`` had it read."""
+
+    ref: ObjectRef
+    verdict: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    event_id: int | None
+    tenant_id: str | None
+
+
+def apply(
+    session: Session, provider_id: int, seen: Sequence[Seen], changed: list[Change] | None = None
+) -> dict[str, int]:
+    """Write what was read; returns how many objects were created, changed, gone, returned, unchanged or stale.
+
+    What became of each that is not as it was is added to ``changed``.
+    """
     refs = {s.ref for s in seen}
     present = _locked(session, provider_id, refs)
     new = refs - present.keys()
@@ -44,6 +60,8 @@ def apply(session: Session, provider_id: int, seen: Sequence[Seen]) -> dict[str,
         verdict, before, after = _bring(row, item)
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
         if verdict not in {"unchanged", "stale"}:
+            if changed is not None:
+                changed.append(Change(item.ref, verdict, before, after, item.event_id, row.tenant_id))
             changes.append(
                 {
                     "object_id": row.id,

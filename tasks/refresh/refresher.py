@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import groupby, islice
@@ -12,6 +12,7 @@ from itertools import groupby, islice
 import structlog
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError, StatementError
+from sqlalchemy.orm import Session
 
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, want
@@ -21,7 +22,8 @@ from tasks.model.errors import CatchmentError, Gone, Permanent, Transient
 from tasks.providers.contracts import InventoryReader, ProviderConfig, Reading
 from tasks.providers.table import kinds
 from tasks.refresh import targets
-from tasks.refresh.apply import Seen, absent, apply
+from tasks.refresh.apply import Change, Seen, absent, apply
+from tasks.refresh.raised import raise_changes
 from tasks.refresh.targets import Taken
 
 log = structlog.get_logger(__name__)
@@ -31,10 +33,15 @@ TAKE = 50
 PAGE = 200
 
 
-def refresh(installation: Installation, seconds: float = 30.0) -> bool:
+#: Called after a commit with the lanes that have raised events.
+Ring = Callable[[set[int]], None]
+
+
+def refresh(installation: Installation, seconds: float = 30.0, ring: Ring = lambda _lanes: None) -> bool:
     """Read what is owed for up to ``seconds``; returns whether a provider became ready for its events.
 
-    In a storm there are more bells than reads: one that finds nothing owed is over at once.
+    ``ring`` is called with the lanes of the events that changes have raised. In a storm there are more bells
+    than reads: one that finds nothing owed is over at once.
     """
     owner = f"{installation.worker}:{uuid.uuid4().hex[:8]}"
     deadline = time.monotonic() + seconds
@@ -53,11 +60,11 @@ def refresh(installation: Installation, seconds: float = 30.0) -> bool:
         if not taken:
             break
         for provider, group in groupby(sorted(taken, key=lambda t: t.provider), key=lambda t: t.provider):
-            became_ready |= _provider(installation, provider, list(group), owner)
+            became_ready |= _provider(installation, provider, list(group), owner, ring)
     return became_ready
 
 
-def _provider(installation: Installation, name: str, taken: Sequence[Taken], owner: str) -> bool:
+def _provider(installation: Installation, name: str, taken: Sequence[Taken], owner: str, ring: Ring) -> bool:
     config = installation.site.providers.get(name)
     kind = kinds()[config.kind] if config is not None else None
     if config is None or kind is None or kind.inventory is None:
@@ -73,8 +80,8 @@ def _provider(installation: Installation, name: str, taken: Sequence[Taken], own
     try:
         ready = False
         for target in (t for t in taken if t.ref == FULL):
-            ready |= _full(installation, config, reader, target, owner)
-        _single(installation, reader, [t for t in taken if t.ref != FULL], owner)
+            ready |= _full(installation, config, reader, target, owner, ring)
+        _single(installation, reader, [t for t in taken if t.ref != FULL], owner, ring)
         return ready
     finally:
         reader.close()
@@ -94,7 +101,9 @@ def _all_put_off(installation: Installation, taken: Sequence[Taken], owner: str,
             )
 
 
-def _single(installation: Installation, reader: InventoryReader, taken: Sequence[Taken], owner: str) -> None:
+def _single(
+    installation: Installation, reader: InventoryReader, taken: Sequence[Taken], owner: str, ring: Ring
+) -> None:
     """Read objects one at a time, a few of them in parallel; each is applied and settled by itself."""
     if not taken:
         return
@@ -109,21 +118,27 @@ def _single(installation: Installation, reader: InventoryReader, taken: Sequence
                 )
                 continue
             seen = Seen(target.ref, None if isinstance(found, Gone) else found, target.event_id, asked_at)
-            _bring(installation, target, seen, owner)
+            _bring(installation, target, seen, owner, ring)
 
 
-def _bring(installation: Installation, target: Taken, seen: Seen, owner: str) -> None:
-    settings = installation.site.settings.refresh
+def _bring(installation: Installation, target: Taken, seen: Seen, owner: str, ring: Ring) -> None:
+    settings = installation.site.settings
+    changed: list[Change] = []
+    lanes: set[int] = set()
     try:
         with installation.ledger.transaction() as session:
-            if targets.settle(session, target, owner, clock.now(), settings):
-                apply(session, target.provider_id, [seen])
+            if targets.settle(session, target, owner, clock.now(), settings.refresh):
+                apply(session, target.provider_id, [seen], changed)
+                lanes = raise_changes(session, settings, target.provider_id, target.provider, changed, clock.now())
     except (StatementError, ValueError, TypeError) as error:
         if isinstance(error, OperationalError):
             raise
         refusal = Permanent(f"the ledger refuses what was read of {target.ref}: {type(error).__name__}")
         _all_put_off(installation, [target], owner, refusal)
         log.warning("an object cannot be kept", target=str(target.ref), provider=target.provider, error=str(error))
+        return
+    if lanes:
+        ring(lanes)
 
 
 def _read(reader: InventoryReader, target: Taken) -> tuple[datetime, Reading | CatchmentError]:
@@ -141,19 +156,26 @@ def _ours(error: Exception) -> CatchmentError:
 
 
 def _full(
-    installation: Installation, config: ProviderConfig, reader: InventoryReader, target: Taken, owner: str
+    installation: Installation, config: ProviderConfig, reader: InventoryReader, target: Taken, owner: str, ring: Ring
 ) -> bool:
-    """Read everything, page by page; what was not met is read once more by itself before it counts as gone."""
+    """Read everything, page by page; what was not met is read once more by itself before it counts as gone.
+
+    What a new provider has is no news, and raises nothing.
+    """
     settings = installation.site.settings.refresh
     began = clock.now()
     try:
+        with installation.ledger.reading() as session:
+            known = session.get_one(Provider, target.provider_id).ready_at is not None
         for kind in reader.kinds:
             asked_at = clock.now()
             for page in _pages(reader.read_all(kind)):
                 with installation.ledger.transaction() as session:
                     if not targets.renew(session, owner, [target.id], settings, clock.now()):
                         return False
-                    apply(session, target.provider_id, [Seen(r.ref, r, None, asked_at) for r in page])
+                    lanes = _apply_page(installation, session, target, page, asked_at, known=known)
+                if lanes:
+                    ring(lanes)
             with installation.ledger.transaction() as session:
                 missing = absent(session, target.provider_id, kind, asked_at)
                 want(session, [Wish(target.provider_id, ref, None) for ref in missing], clock.now(), settle=0)
@@ -171,6 +193,17 @@ def _full(
         session.execute(update(Provider).where(Provider.id == target.provider_id).values(ready_note=None))
     log.info("a full refresh is through", provider=config.name, seconds=round((clock.now() - began).total_seconds(), 1))
     return became is not None
+
+
+def _apply_page(
+    installation: Installation, session: Session, target: Taken, page: list[Reading], asked_at: datetime, *, known: bool
+) -> set[int]:
+    changed: list[Change] = []
+    apply(session, target.provider_id, [Seen(r.ref, r, None, asked_at) for r in page], changed)
+    if not known:
+        return set()
+    settings = installation.site.settings
+    return raise_changes(session, settings, target.provider_id, target.provider, changed, clock.now())
 
 
 def _pages(readings: Iterator[Reading]) -> Iterator[list[Reading]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from tasks.conveyor import installation, launch
-from tasks.conveyor.order import NEEDS_INVENTORY
+from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY
 from tasks.conveyor.stage import stage_task
 from tasks.refresh.handle import refresh_handler
 from tasks.refresh.refresher import refresh
@@ -17,7 +17,11 @@ run = stage_task("refresh", refresh_handler)
 def read() -> None:
     """Read what is owed. A provider that became ready has its waiting events started."""
     present = installation.current()
-    if refresh(present):
+
+    def ring(lanes: set[int]) -> None:
+        launch.launch(ENTRY_OF_RAISED, lanes, present.site.settings.conveyor.fanout)
+
+    if refresh(present, ring=ring):
         launch.launch(
             NEEDS_INVENTORY, range(present.site.settings.conveyor.lanes), present.site.settings.conveyor.fanout
         )

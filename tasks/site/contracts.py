@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.model.definitions import Definitions
 from tasks.providers.contracts import ProviderConfig
 from tasks.site.settings import Settings
 
@@ -50,6 +51,7 @@ class SiteContext:
     settings: Settings
     providers: Mapping[str, ProviderConfig]
     actions: Mapping[str, Any]
+    definitions: Definitions = field(default_factory=Definitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Site:
     settings: Settings
     providers: Mapping[str, ProviderConfig]
     parts: Mapping[str, Any]
+    definitions: Definitions = field(default_factory=Definitions)
 
     def part(self, name: str) -> Any:
         """What the reader of that part made of its files. Raises ``KeyError`` for an unknown part."""

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.providers.contracts import ProviderKind
-from tasks.site import clouds, providers, toml
+from tasks.site import clouds, events, providers, toml
 from tasks.site.contracts import Part, Problem, Site, SiteContext
 from tasks.site.mistakes import nearest
 from tasks.site.settings import Settings
@@ -52,7 +52,10 @@ def load_site(
     problems += found
     configured, found = providers.providers_of(files.get(providers.FILE), root, kinds, named)
     problems += found
-    context = SiteContext(known, configured, actions)
+    own = {path: text for path, text in files.items() if any(matches(path, p) for p in events.PATTERNS)}
+    definitions, found = events.definitions_of(own)
+    problems += found
+    context = SiteContext(known, configured, actions, definitions)
     values: dict[str, Any] = {}
     for part in parts:
         values[part.name], found = _read_part(part, files, context)
@@ -61,7 +64,7 @@ def load_site(
     problems.sort(key=lambda problem: (problem.path, problem.line or 0))
     if settings is None or any(problem.severity == "error" for problem in problems):
         return None, problems
-    return Site(str(root), version_of(files), settings, configured, values), problems
+    return Site(str(root), version_of(files), settings, configured, values, definitions), problems
 
 
 def version_of(files: Mapping[str, bytes]) -> str:
@@ -100,7 +103,7 @@ def _read_part(part: Part, files: Mapping[str, bytes], context: SiteContext) -> 
 
 def _unread(folder: Folder, parts: Sequence[Part]) -> list[Problem]:
     """Warnings for files that look like configuration and are read by nobody."""
-    patterns = [*_OWN_FILES, *(pattern for part in parts for pattern in part.patterns)]
+    patterns = [*_OWN_FILES, *events.PATTERNS, *(pattern for part in parts for pattern in part.patterns)]
     tops = sorted({pattern.split("/")[0] for pattern in patterns})
     problems = []
     for found in folder.files:

@@ -92,6 +92,9 @@ class Refresh(BaseModel, extra="forbid"):
     lease_seconds: float = Field(
         60.0, gt=1, description="After this silence of its worker a target is read by another one."
     )
+    events: bool = Field(
+        True, description="Whether changes of inventory raise internal events: vm_create, object_created, ..."
+    )
     patience_seconds: float = Field(
         300.0, ge=0, description="How long a new provider's events wait for its first full refresh."
     )

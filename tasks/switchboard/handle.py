@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.model.event import DELIVERY, REQUEST_EVENT, Event
+from tasks.model.event import DELIVERY, POLICY_EVENT, REQUEST_EVENT, Event
 from tasks.model.outcome import Again, Delivered, Finding, Outcome, Plan, View
 from tasks.switchboard.consequences import Prepared, carry_out
 from tasks.switchboard.datastore import Datastore
@@ -27,6 +27,12 @@ def switchboard_handler(event: Event, view: View) -> Outcome:
     if waited_for and (delivery := view.delivery(event.id)) is not None and delivery.canceled:
         outcome.findings.append(Finding("delivery", delivery.uri, "canceled"))
         outcome.delivered = Delivered("error", "canceled")
+        return outcome
+    if event.namespace == POLICY_EVENT and event.event_type not in view.site.definitions:
+        # Nothing may be set in motion by a name that nobody defined (G21); an alert may still ask for it.
+        plan.alerts = True
+        detail = {"reason": "no internal event has this name: define it in events/*.yaml; alerts alone are asked"}
+        outcome.findings.append(Finding("event", event.event_type, "not defined", detail))
         return outcome
     recipe = recipe_for(datastore, event, view)
     outcome.options = recipe.options

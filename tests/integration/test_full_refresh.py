@@ -212,6 +212,10 @@ def test_door_starts_the_events_that_waited_for_inventory(
     assert take(present, "switchboard").worked == 1
     rung.chains.clear()
     read()
+    # The server that the event named is read for the first time, and that is told to the rules.
+    assert [len(part) for _, part in rung.chains] == [1]
+    rung.chains.clear()
+    read()
     assert rung.chains == []
 
 

@@ -79,7 +79,7 @@ def test_dead_event_goes_on_where_it_died_with_its_plan(ledger: Ledger, hands: C
         event = session.get_one(Event, one)
     assert (place.stage, place.attempts, place.due_at) == ("alert", 0, hands.now)
     assert (event.state, event.finished_at) == ("pending", None)
-    assert Plan.from_dict(place.plan) == Plan(True, [SERVER])
+    assert Plan.from_dict(place.plan) == Plan(True, targets=[SERVER])
     line = exact(ledger)["lab"]
     assert (line.dead, line.pending, line.stored) == (0, 1, 1)
     assert take(present, "alert", nothing).worked == 1

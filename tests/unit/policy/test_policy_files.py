@@ -42,7 +42,7 @@ policies:
       - say: {message: fine}
   - name: second
     target: volume
-    "on": volume_attached
+    "on": vm_suspend
     conditions:
       - {name: large, when: {field: volume.size_gb, ">": 100}}
       - {name: ours, when: {field: event.actor, is: ada}, scope: {field: volume.bootable, is: false}}

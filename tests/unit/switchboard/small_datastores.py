@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from tasks.model.definitions import Definitions
 from tasks.model.event import Event, Normalised, ObjectRef
 from tasks.model.outcome import AlertState, DeliveryFacts, ObjectFacts
 from tasks.switchboard.checks import Effects
@@ -66,6 +67,7 @@ class FakeView:
     def __init__(self, store: Datastore, objects: Mapping[ObjectRef, ObjectFacts] | None = None) -> None:
         self._store = store
         self._objects = objects or {}
+        self.definitions = Definitions()
         self.asked: list[ObjectRef] = []
         self.requests: dict[str, Mapping[str, Any]] = {}
         self.deliveries: dict[int, DeliveryFacts] = {}
