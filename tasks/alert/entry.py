@@ -50,3 +50,7 @@ class AlertEntry(RuleEntry):
         timedelta(minutes=10), description="Pause before the next notification about the same object."
     )
     notify: Any = Field(None, description="Actions to ask for when it fires.")
+    resolved_by: Annotated[list[EventType], OneOrMany] = Field(
+        default_factory=list,
+        description="Event types, exact, that say that all is well again, such as vm_start: they close the incident.",
+    )

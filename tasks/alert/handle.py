@@ -10,9 +10,10 @@ from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
 from tasks.expressions.verdict import EvaluationFault, plain
 from tasks.model.event import POLICY_EVENT, Event, ObjectRef
-from tasks.model.outcome import Finding, Firing, Outcome, Plan, View
+from tasks.model.outcome import Finding, Firing, Outcome, Plan, Resolution, View
 
 FIRED = "fired"
+RESOLVED = "resolved"
 NOT_FIRED = "not fired"
 NOT_ASKED = "not asked"
 ERROR = "error"
@@ -30,18 +31,32 @@ def alert_handler(event: Event, view: View) -> Outcome:
     """
     alerts: AlertSet = view.site.part("alerts")
     target = event.target()
-    named = alerts.naming(event.event_type, target.kind if target else None)
+    kind = target.kind if target else None
+    named, ending = alerts.naming(event.event_type, kind), alerts.ending(event.event_type, kind)
     outcome = Outcome()
-    if not named:
+    if not named and not ending:
         return outcome
     plan = Plan.from_dict(event.plan)
     if event.namespace == POLICY_EVENT and not (plan.enforce or plan.alerts):
         outcome.findings += [Finding("alert", alert.name, NOT_ASKED) for alert in named]
         return outcome
+    for alert in ending if target is not None else ():
+        _resolve(alert, event, view, outcome)
     facts = Facts(event, view.object(event.provider, target) if target else None, view.now)
     for alert in named:
         _judge(alert, facts, view, outcome)
     return outcome
+
+
+def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
+    target = event.target()
+    if target is None:
+        return
+    if view.alert_state(alert.name, event.provider, target).open:
+        outcome.findings.append(Finding("alert", alert.name, RESOLVED))
+        outcome.resolutions.append(Resolution(alert.name, target))
+    else:
+        outcome.findings.append(Finding("alert", alert.name, "no incident is open"))
 
 
 def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> None:

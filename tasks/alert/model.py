@@ -25,7 +25,7 @@ class Alert:
     """An alert: on these events, if this holds, open an incident and notify, then keep quiet for ``delay``.
 
     ``on`` names event types exactly or with ``*`` and ``?``. ``target`` is the kind of object that it
-    is about; None: whatever the event is about.
+    is about; None: whatever the event is about. Events that ``resolved_by`` names end its incident.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Alert:
     delay: timedelta
     notify: tuple[Wanted, ...]
     active: bool = True
+    resolved_by: tuple[str, ...] = ()
 
     def summarise(self, facts: Facts) -> str:
         """The line that an incident carries."""
@@ -51,10 +52,13 @@ class AlertSet:
         self._exact: dict[str, dict[str, Alert]] = {}
         self._patterns: list[tuple[re2._Regexp, Alert]] = []
         self._remembered: dict[str, tuple[Alert, ...]] = {}
+        self._ending: dict[str, list[Alert]] = {}
         self._rank = {name: rank for rank, name in enumerate(self.alerts)}
         for alert in self.alerts.values():
             if not alert.active:
                 continue
+            for event_type in alert.resolved_by:
+                self._ending.setdefault(event_type, []).append(alert)
             for event_type in alert.on:
                 if _WILD.search(event_type):
                     self._patterns.append((compile_pattern(event_type), alert))
@@ -71,6 +75,11 @@ class AlertSet:
         if found is None:
             found = self._find(event_type)
         return [alert for alert in found if alert.target is None or alert.target == kind] if found else ()
+
+    def ending(self, event_type: str, kind: str | None) -> Sequence[Alert]:
+        """The active alerts whose incident on such an object the event ends."""
+        found = self._ending.get(event_type)
+        return [alert for alert in found if alert.target in (None, kind)] if found else ()
 
     def _find(self, event_type: str) -> tuple[Alert, ...]:
         named = dict(self._exact.get(event_type, {}))

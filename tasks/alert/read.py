@@ -75,6 +75,7 @@ def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: l
         delay=checked.delay,
         notify=notify,
         active=checked.active,
+        resolved_by=tuple(checked.resolved_by),
     )
 
 

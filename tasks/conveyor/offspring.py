@@ -14,11 +14,12 @@ from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.ledger import bulk
 from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
+from tasks.ledger.incident_moves import resolve
 from tasks.ledger.incidents import OPEN, AlertFiring, Incident, firing_key
 from tasks.ledger.tally import Count
 from tasks.model.event import POLICY_EVENT, lane_of, object_key
 from tasks.model.event import Event as EventValue
-from tasks.model.outcome import Ask, Firing, Raise
+from tasks.model.outcome import Ask, Firing, Outcome, Raise
 from tasks.site.contracts import Site
 
 
@@ -183,6 +184,20 @@ def ask(session: Session, asks: Sequence[tuple[Claimed, Ask]], site: Site, now: 
         for claimed, wish in asks
     ]
     return [row.id for row in bulk.insert(session, Effect, rows, conflict="DO NOTHING", returning=("id",))]
+
+
+def settle_incidents(session: Session, done: Sequence[tuple[Claimed, Outcome]], now: datetime) -> None:
+    """Open and end incidents in the order of the events that say so."""
+    firings: list[tuple[Claimed, Firing]] = []
+    for claimed, outcome in done:
+        if outcome.resolutions:
+            open_incidents(session, firings, now)
+            firings = []
+            provider = claimed.event.provider
+            keys = [firing_key(r.alert, provider, r.target.kind, r.target.id) for r in outcome.resolutions]
+            resolve(session, keys, claimed.event.id, now)
+        firings += [(claimed, firing) for firing in outcome.firings]
+    open_incidents(session, firings, now)
 
 
 def open_incidents(session: Session, firings: Sequence[tuple[Claimed, Firing]], now: datetime) -> None:

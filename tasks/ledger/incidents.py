@@ -41,6 +41,21 @@ class Incident(Base):
     acknowledged_by: Mapped[str | None]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[str | None]
+    assigned_to: Mapped[str | None]
+
+
+class IncidentNote(Base):
+    """One thing that was done to an incident, or said of it: its history."""
+
+    __tablename__ = "incident_note"
+    __table_args__ = (Index("ix_incident_note_incident", "incident_id"),)
+
+    id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incident.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    who: Mapped[str]
+    word: Mapped[str]
+    text: Mapped[str | None]
 
 
 class AlertFiring(Base):

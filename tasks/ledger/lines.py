@@ -194,6 +194,7 @@ class IncidentLine(Line):
     acknowledged_by: str | None
     closed_at: datetime | None
     closed_by: str | None
+    assigned_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def incident_lines() -> Select[Any]:
     """The statement behind every list of incidents."""
     taken = (
         "id", "alert", "kind", "ref", "severity", "state", "summary", "event_id", "opened_at", "last_at",
-        "count", "acknowledged_at", "acknowledged_by", "closed_at", "closed_by",
+        "count", "acknowledged_at", "acknowledged_by", "closed_at", "closed_by", "assigned_to",
     )  # fmt: skip
     about_object = and_(
         InventoryObject.provider_id == Incident.provider_id,

@@ -69,6 +69,14 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolution:
+    """An alert whose incident on an object the event ends."""
+
+    alert: str
+    target: ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
 class Petition:
     """A request that a rule opens: its type, its options, and what it is about in words."""
 
@@ -144,6 +152,7 @@ class Outcome:
     asks: list[Ask] = field(default_factory=list)
     firings: list[Firing] = field(default_factory=list)
     targets: list[ObjectRef] = field(default_factory=list)
+    resolutions: list[Resolution] = field(default_factory=list)
     petitions: list[Petition] = field(default_factory=list)
     again: Again | None = None
     delivered: Delivered | None = None
