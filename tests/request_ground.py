@@ -50,7 +50,7 @@ STATES = [("begin", "state", {}), ("wait", "state", {"max_retries": "3"}), ("tel
 STEP = [("meth1", "method")]
 
 
-def lab(code: str = MACHINE, policies: str = "", **settings: Any) -> Site:
+def lab(code: str = MACHINE, policies: str = "", alerts: str = "", **settings: Any) -> Site:
     """The site."""
     machine = klass("Lab", "Ops", STATES, {"provide": {n: f"METHOD::{n}" for n, *_ in STATES}}, METHODS)
     plain = klass("Lab", "Plain", STEP, {"fails": {"meth1": "Lab/Ops.fails"}, "nothing": {}})
@@ -64,7 +64,7 @@ def lab(code: str = MACHINE, policies: str = "", **settings: Any) -> Site:
         },
     )
     files = {**files_of(domain("Lab", machine, plain, policy)), "automate/methods/lab.py": code.encode()}
-    return site(automate=files, policies=policies, **settings)
+    return site(automate=files, policies=policies, alerts=alerts, **settings)
 
 
 def desk(present: Installation) -> Desk:

@@ -8,6 +8,7 @@ from typing import Any
 from tasks.alert.model import Alert, AlertSet
 from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
+from tasks.expressions.inner import put
 from tasks.expressions.verdict import EvaluationFault, plain
 from tasks.model.event import POLICY_EVENT, Event, ObjectRef
 from tasks.model.outcome import Finding, Firing, Outcome, Plan, Resolution, View
@@ -84,7 +85,7 @@ def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict
     outcome.firings.append(Firing(alert.name, about, alert.severity, summary, due))
     if due:
         outcome.findings.append(Finding("alert", alert.name, FIRED, detail))
-        outcome.asks += ask(f"alert:{alert.name}", alert.notify, facts, target)
+        put(outcome, ask(f"alert:{alert.name}", alert.notify, facts, target), target)
         return
     outcome.findings.append(Finding("alert", alert.name, _held(notified, alert.delay, view.now), detail))
 

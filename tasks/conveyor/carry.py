@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release, wait
 from tasks.conveyor.claim import Claimed, claim, due_places
 from tasks.conveyor.offspring import Raised, ask, raise_events, settle_incidents
-from tasks.conveyor.order import NEEDS_INVENTORY, ORDER
+from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY, ORDER
 from tasks.conveyor.record import decisions, finish, write_facts
 from tasks.conveyor.settle import settle
 from tasks.conveyor.view import Contents, LazyPayload, LedgerView
@@ -140,11 +140,15 @@ class _Batch:
             self._note([failure.claimed], str(failure))
         self._result.failed += len(failures)
         self._done += done
-        return [c for c, o in done if o.again is None], self._bear(done)
+        return [c for c, o in done if o.again is None], self._bear(stage, done)
 
-    def _bear(self, done: Sequence[tuple[Claimed, Outcome]]) -> list[Claimed]:
-        raised = [Raised(c, i, wish) for c, o in done for i, wish in enumerate(o.raises)]
-        born = raise_events(self._session, raised, self._site, self._now, self._count, take=self._far)
+    def _bear(self, stage: str, done: Sequence[tuple[Claimed, Outcome]]) -> list[Claimed]:
+        # Two stages may raise one name; each has ordinals of its own, and the switchboard those from 0 on.
+        first = 0 if stage == ENTRY_OF_RAISED else 1000 * (ORDER.index(stage) + 1)
+        raised = [Raised(c, first + i, wish) for c, o in done for i, wish in enumerate(o.raises)]
+        # What a later stage raises begins at the switchboard, and cannot go on from here.
+        take = self._far and stage == ENTRY_OF_RAISED
+        born = raise_events(self._session, raised, self._site, self._now, self._count, take=take)
         self._raised += raised
         self._result.raised_lanes |= born.lanes
         self.admit(born.taken)

@@ -48,7 +48,10 @@ def settle(
         event = claimed.event
         for petition in outcome.petitions:
             requester = event.facts.actor or "system"
-            lanes |= way.open(petition, requester, event.facts.tenant_id, cause_id=event.id).lanes
+            opened = way.open(petition, requester, event.facts.tenant_id, cause_id=event.id)
+            lanes |= opened.lanes
+            if petition.approved_by is not None:
+                lanes |= way.approve(opened.request_id, petition.approved_by, "Asked for by a rule").lanes
         if event.namespace == DELIVERY:
             _note(session, event, outcome, now)
         if outcome.delivered is not None:

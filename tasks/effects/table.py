@@ -7,8 +7,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
+from tasks.effects import inner
 from tasks.effects.contracts import Action
-from tasks.effects.decide import ApproveRequest, DenyRequest
 from tasks.effects.log import Log
 from tasks.effects.mail import Mail
 from tasks.effects.script import Script
@@ -24,8 +24,12 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "webhook": Webhook,
         "mail": Mail,
         "script": Script,
-        "approve_request": ApproveRequest,
-        "deny_request": DenyRequest,
+        "approve_request": inner.ApproveRequest,
+        "deny_request": inner.DenyRequest,
+        "raise_event": inner.RaiseEvent,
+        "refresh": inner.RefreshTarget,
+        "automate": inner.CallInstance,
+        "open_request": inner.OpenRequest,
     }
 )
 

@@ -78,11 +78,15 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Petition:
-    """A request that a rule opens: its type, its options, and what it is about in words."""
+    """A request that a rule opens: its type, its options, and what it is about in words.
+
+    With ``approved_by`` it is approved at once, in the name of that rule.
+    """
 
     request_type: str
     options: dict[str, Any] = field(default_factory=dict)
     description: str = ""
+    approved_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
+from tasks.expressions.inner import put
 from tasks.expressions.tree import Expression, Verdict
 from tasks.expressions.verdict import EvaluationFault, plain
-from tasks.model.event import REQUEST, Event, ObjectRef
-from tasks.model.outcome import Finding, Move, Outcome, View
+from tasks.model.event import Event, ObjectRef
+from tasks.model.outcome import Finding, Outcome, View
 from tasks.policy.model import Policy, PolicySet
 
 MATCHED = "matched"
@@ -59,18 +60,10 @@ def policy_handler(event: Event, view: View) -> Outcome:
     return outcome
 
 
-#: Actions that are moves of the request at hand, and not effects.
-_MOVES = {"approve_request": "approve", "deny_request": "deny"}
-
-
 def _ask(outcome: Outcome, held: list[Policy], failed: list[Policy], facts: Facts, target: ObjectRef) -> None:
     asked = [a for policy in held for a in ask(f"policy:{policy.name}:true", policy.then, facts, target)]
     asked += [a for policy in failed for a in ask(f"policy:{policy.name}:false", policy.otherwise, facts, target)]
-    for wish in asked:
-        if target.kind == REQUEST and wish.action in _MOVES:
-            outcome.moves.append(Move(_MOVES[wish.action], f"{wish.rule.split(':')[1]}: {wish.params['reason']}"))
-        else:
-            outcome.asks.append(wish)
+    put(outcome, asked, target)
 
 
 def judge(policy: Policy, facts: Facts) -> Judgement:

@@ -1,0 +1,107 @@
+"""Actions that stay inside Catchment: the stage carries them out with its decision, in one transaction.
+
+No effect is ever written for them, so they happen once whatever is retried. They stand in the table of actions so
+that ``catchment check`` knows their parameters like all others; :mod:`tasks.expressions.inner` says what each does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, Field
+
+from tasks.effects.contracts import Done, EffectContext
+from tasks.model.errors import Permanent
+
+#: Part of an address: names between slashes.
+_NAMES = r"^/?[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$"
+
+
+class Reason(BaseModel, extra="forbid"):
+    """Why."""
+
+    reason: str = Field(min_length=1, max_length=255, description="What the request's approval says of it.")
+
+
+class EventName(BaseModel, extra="forbid"):
+    """Which event."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9_-]{1,200}$", description="The internal event, such as vm_start or one of events/."
+    )
+
+
+class Nothing(BaseModel, extra="forbid"):
+    """No parameters."""
+
+
+class Instance(BaseModel, extra="forbid"):
+    """Which instance, and with what."""
+
+    instance: str = Field(pattern=_NAMES, description="/Namespace/Class/Instance of the Automate domains.")
+    message: str = Field(
+        "create", pattern=r"^[A-Za-z0-9_]{1,100}$", description="The message that its fields answer to."
+    )
+    attrs: dict[str, Any] = Field(default_factory=dict, description="Attributes of the first object, by name.")
+
+
+class Opening(BaseModel, extra="forbid"):
+    """Which request."""
+
+    type: str = Field(min_length=1, max_length=100, description="The request's type, such as vm_retire.")
+    attrs: dict[str, Any] = Field(default_factory=dict, description="Its parameters, by name.")
+    description: str = Field("", max_length=255, description="What it is about, in words.")
+
+
+class _Inner:
+    """An action that never comes to a try."""
+
+    name: ClassVar[str]
+    params: ClassVar[type[BaseModel]]
+    limit_seconds: ClassVar[float] = 1.0
+
+    def run(self, params: Any, context: EffectContext) -> Done:
+        """Raises ``Permanent``: whoever asked for it in another way has nothing that it could be done to."""
+        raise Permanent(f"{self.name} is carried out by policies and alerts, and not as an effect of its own")
+
+
+class ApproveRequest(_Inner):
+    """Approves the request that the policy is asked about; whoever was quicker counts."""
+
+    name: ClassVar[str] = "approve_request"
+    params: ClassVar[type[BaseModel]] = Reason
+
+
+class DenyRequest(_Inner):
+    """Denies it."""
+
+    name: ClassVar[str] = "deny_request"
+    params: ClassVar[type[BaseModel]] = Reason
+
+
+class RaiseEvent(_Inner):
+    """Raises an internal event on the target, caused by the event at hand."""
+
+    name: ClassVar[str] = "raise_event"
+    params: ClassVar[type[BaseModel]] = EventName
+
+
+class RefreshTarget(_Inner):
+    """Has the target read again from its provider."""
+
+    name: ClassVar[str] = "refresh"
+    params: ClassVar[type[BaseModel]] = Nothing
+
+
+class CallInstance(_Inner):
+    """Runs an Automate instance, as a request that is approved by the rule that asks for it."""
+
+    name: ClassVar[str] = "automate"
+    params: ClassVar[type[BaseModel]] = Instance
+
+
+class OpenRequest(_Inner):
+    """Opens a request, which takes its way through approval."""
+
+    name: ClassVar[str] = "open_request"
+    params: ClassVar[type[BaseModel]] = Opening

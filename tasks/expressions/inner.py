@@ -1,0 +1,74 @@
+"""What the actions that stay inside Catchment put into a stage's outcome (see :mod:`tasks.effects.inner`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from tasks.model.event import REQUEST, ObjectRef
+from tasks.model.outcome import Ask, Move, Outcome, Petition, Raise
+from tasks.model.request import AUTOMATION
+
+#: Puts one action into the outcome; None where its target makes it impossible.
+_Put = Callable[[Outcome, Ask, ObjectRef], None]
+
+
+def put(outcome: Outcome, asked: Iterable[Ask], target: ObjectRef | None) -> None:
+    """Put what rules asked for into the outcome: as effects, or as what Catchment does itself."""
+    for wish in asked:
+        inner = _INNER.get(wish.action)
+        if inner is None or target is None:
+            outcome.asks.append(wish)
+        else:
+            inner(outcome, wish, target)
+
+
+def _move(word: str) -> _Put:
+    def move(outcome: Outcome, wish: Ask, target: ObjectRef) -> None:
+        if target.kind == REQUEST:
+            outcome.moves.append(Move(word, f"{_rule(wish)}: {wish.params['reason']}"))
+        else:
+            outcome.asks.append(wish)  # It ends on the desk, with the reason.
+
+    return move
+
+
+def _raise(outcome: Outcome, wish: Ask, target: ObjectRef) -> None:
+    outcome.raises.append(Raise(str(wish.params["name"]), target))
+
+
+def _refresh(outcome: Outcome, _wish: Ask, target: ObjectRef) -> None:
+    if target not in outcome.targets:
+        outcome.targets.append(target)
+
+
+def _automate(outcome: Outcome, wish: Ask, target: ObjectRef) -> None:
+    *space, name, instance = [part for part in str(wish.params["instance"]).split("/") if part]
+    attrs = {"namespace": "/".join(space), "class": name, "instance": instance}
+    attrs |= {"message": wish.params.get("message") or "create", f"{target.kind}_id": target.id}
+    options = {
+        "uri": "/System/Request/Call_Instance_With_Message",
+        "attrs": {**dict(wish.params.get("attrs") or {}), **attrs},
+    }
+    outcome.petitions.append(Petition(AUTOMATION, options, f"{_rule(wish)} on {target}", _rule(wish)))
+
+
+def _request(outcome: Outcome, wish: Ask, target: ObjectRef) -> None:
+    attrs = {**dict(wish.params.get("attrs") or {}), f"{target.kind}_id": target.id}
+    outcome.petitions.append(
+        Petition(str(wish.params["type"]), {"attrs": attrs}, str(wish.params.get("description") or ""))
+    )
+
+
+def _rule(wish: Ask) -> str:
+    """The rule's name: ``policy:NAME:true`` and ``alert:NAME`` are how effects know it."""
+    return wish.rule.split(":")[1]
+
+
+_INNER: Mapping[str, _Put] = {
+    "approve_request": _move("approve"),
+    "deny_request": _move("deny"),
+    "raise_event": _raise,
+    "refresh": _refresh,
+    "automate": _automate,
+    "open_request": _request,
+}
