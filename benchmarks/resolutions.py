@@ -55,6 +55,9 @@ class _View:
     def alert_state(self, alert: str, provider: str, ref: ObjectRef) -> AlertState:
         return AlertState(None, False)
 
+    def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
+        return None
+
     def request(self, number: str) -> Mapping[str, Any] | None:
         return None
 

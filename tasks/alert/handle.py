@@ -81,6 +81,11 @@ def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict
     about = target or ObjectRef("event", event.event_type)
     notified = view.alert_state(alert.name, event.provider, about).fired_at
     due = notified is None or view.now - notified >= alert.delay
+    silence = view.silenced(alert.name, alert.severity, event.provider, about) if due else None
+    if silence is not None:
+        outcome.firings.append(Firing(alert.name, about, alert.severity, alert.summarise(facts)[:SUMMARY_LIMIT], False))
+        outcome.findings.append(Finding("alert", alert.name, "silenced", {**detail, "silence": silence}))
+        return
     summary = alert.summarise(facts)[:SUMMARY_LIMIT]
     outcome.firings.append(Firing(alert.name, about, alert.severity, summary, due))
     if due:

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
-from tasks.ledger import bulk, requests
+from tasks.ledger import bulk, requests, silences
 from tasks.ledger.base import read_json
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
@@ -98,6 +98,7 @@ class LedgerView:
         self._objects: dict[tuple[int, ObjectRef], ObjectFacts | None] = {}
         self._alerts: dict[str, AlertState] = {}
         self._expected: Sequence[Claimed] = ()
+        self._silences: Sequence[silences.Silence] | None = None
 
     def know(self, providers: Mapping[str, int]) -> None:
         """Learn the row ids of the providers whose events are worked on."""
@@ -153,6 +154,12 @@ class LedgerView:
             is_open = self._session.scalar(select(Incident.id).where(Incident.open_key == key))
             self._alerts[key] = AlertState(fired.notified_at if fired else None, is_open is not None)
         return self._alerts[key]
+
+    def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
+        """A silence that covers the firing; all that hold are read once for the batch."""
+        if self._silences is None:
+            self._silences = silences.active(self._session, self._now)
+        return next((s.id for s in self._silences if s.covers(alert, severity, provider, ref)), None)
 
     def request(self, number: str) -> Mapping[str, Any] | None:
         """A request by its id, as it stands."""

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from tasks.ledger import access, conflicts, effects, events, incidents, inventory, providers, requests
+from tasks.ledger import access, conflicts, effects, events, incidents, inventory, providers, requests, silences
 from tasks.ledger.base import Base
 
 METADATA = Base.metadata
 
-__all__ = ["METADATA", "access", "conflicts", "effects", "events", "incidents", "inventory", "providers", "requests"]
+__all__ = [
+    "METADATA",
+    "access",
+    "conflicts",
+    "effects",
+    "events",
+    "incidents",
+    "inventory",
+    "providers",
+    "requests",
+    "silences",
+]

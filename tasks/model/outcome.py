@@ -222,6 +222,9 @@ class View(Protocol):
     def alert_state(self, alert: str, provider: str, ref: ObjectRef) -> AlertState:
         """The state of one alert on one object, firings of this batch included."""
 
+    def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
+        """The id of a silence that covers a firing of the alert on the object; None where there is none."""
+
     def object_known(self, provider: str, ref: ObjectRef) -> bool:
         """Whether inventory has the object, as a stub at least."""
 

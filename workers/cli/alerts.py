@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 from sqlalchemy.orm import Session
 
+from tasks.alert.entry import read_delay
 from tasks.ledger import incident_moves as moves
-from tasks.ledger import listing
+from tasks.ledger import listing, silences
 from tasks.ledger.incidents import ACKNOWLEDGED, CLOSED, OPEN, Incident
 from tasks.ledger.selects import incident_lines, read_incidents
+from tasks.ledger.silences import Silence
 from tasks.model import clock
+from tasks.model.clock import parse_utc
 from tasks.model.errors import Permanent
 from workers.cli.installation import json_option, present_ledger, site_option
 from workers.cli.output import as_document, short, table, when
@@ -137,3 +140,76 @@ def reopen(incident_id: int) -> None:
     """Open incident ID again, unless its alert has opened another one on the object."""
     refused = "is not closed, or its alert has opened another one on the object"
     _move(incident_id, moves.reopen, refused, "is open again")
+
+
+@alerts.command("silence")
+@click.option("--alert", help="Alerts of this name; may hold * and ?.")
+@click.option("--provider", help="Objects of this provider.")
+@click.option(
+    "--object", "target", metavar="KIND[/ID]", help="Objects of this kind, or this one; the id may hold * and ?."
+)
+@click.option("--severity", type=click.Choice(["info", "warning", "error"]), help="Alerts of this severity.")
+@click.option("--for", "span", default="1h", show_default=True, help="How long: 90s, 10m, 1h30m, 2d.")
+@click.option("--from", "start", help="When it begins (a time, RFC 3339). Default: now.")
+@click.option("--comment", required=True, help="Why.")
+def silence(
+    alert: str | None,
+    provider: str | None,
+    target: str | None,
+    severity: str | None,
+    span: str,
+    start: str | None,
+    comment: str,
+) -> None:
+    """Keep alerts that match from notifying for a time. Incidents are opened and counted all the same."""
+    if not any((alert, provider, target, severity)):
+        raise click.UsageError("say what it covers: --alert, --provider, --object or --severity")
+    try:
+        length, begins = read_delay(span), parse_utc(start) if start else clock.now()
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    assert isinstance(length, timedelta)
+    kind, _, ref = (target or "").partition("/")
+    made = Silence(
+        alert=alert,
+        provider=provider,
+        kind=kind or None,
+        ref=ref or None,
+        severity=severity,
+        starts_at=begins,
+        ends_at=begins + length,
+        made_by=getpass.getuser(),
+        comment=comment[:1000],
+    )
+    with present_ledger() as ledger, ledger.transaction() as session:
+        session.add(made)
+        session.flush()
+        click.echo(f"silence {made.id} until {when(made.ends_at)}")
+
+
+@alerts.command("silences")
+@click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
+@json_option
+def list_silences(everything: bool, as_json: bool) -> None:
+    """List silences, the newest first."""
+    names = ("id", "alert", "provider", "kind", "ref", "severity", "starts_at", "ends_at", "made_by", "comment")
+    with present_ledger() as ledger, ledger.reading() as session:
+        found = [
+            {n: getattr(s, n) for n in names} for s in silences.listed(session, clock.now(), everything=everything)
+        ]
+    if as_json:
+        as_document([{n: v.isoformat() if isinstance(v, datetime) else v for n, v in line.items()} for line in found])
+    else:
+        table(
+            names, [[when(v) if isinstance(v, datetime) else v for v in line.values()] for line in found], right=("id",)
+        )
+
+
+@alerts.command("unsilence")
+@click.argument("silence_id", metavar="ID", type=_ID)
+def unsilence(silence_id: int) -> None:
+    """End silence ID now."""
+    with present_ledger() as ledger, ledger.transaction() as session:
+        if not silences.end(session, silence_id, clock.now()):
+            raise Permanent(f"silence {silence_id} is over already, or was never made")
+    click.echo(f"silence {silence_id} ended")

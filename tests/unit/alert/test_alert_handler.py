@@ -44,6 +44,9 @@ class FakeView:
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
         return self.known
 
+    def silenced(self, *_: object) -> None:
+        return None
+
     def request(self, number: str) -> None:
         return None
 

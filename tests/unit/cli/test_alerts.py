@@ -80,3 +80,19 @@ def test_an_incident_whose_alert_has_opened_another_one_stays_closed(site: Site)
         key = firing_key("hot", "north", "server", "s1")
         add(session, Incident(id=60, open_key=key, alert="hot", summary="x", opened_at=ago(1), last_at=ago(1), **about))
     assert "has opened another one" in site.run("alerts", "reopen", "51", code=2).stderr
+
+
+def test_silences_are_made_listed_and_ended(site: Site) -> None:
+    told = site.run(
+        "alerts", "silence", "--alert", "ho*", "--object", "server/s*", "--for", "2h", "--comment", "fan change"
+    )
+    assert told.stdout.startswith("silence 1 until ")
+    [line] = json.loads(site.run("alerts", "silences", "--json").stdout)
+    assert (line["alert"], line["kind"], line["ref"], line["comment"]) == ("ho*", "server", "s*", "fan change")
+    assert "fan change" in site.run("alerts", "silences").stdout
+    site.run("alerts", "unsilence", "1")
+    assert json.loads(site.run("alerts", "silences", "--json").stdout) == []
+    assert len(json.loads(site.run("alerts", "silences", "--all", "--json").stdout)) == 1
+    assert "is over already" in site.run("alerts", "unsilence", "1", code=2).stderr
+    assert "say what it covers" in site.run("alerts", "silence", "--comment", "x", code=2).stderr
+    assert "1h30m" in site.run("alerts", "silence", "--alert", "x", "--for", "soon", "--comment", "x", code=2).stderr

@@ -48,6 +48,9 @@ class FakeView:
         self.asked.append(ref)
         return self.known
 
+    def silenced(self, *_: object) -> None:
+        return None
+
     def request(self, number: str) -> None:
         return None
 

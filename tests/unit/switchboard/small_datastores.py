@@ -96,6 +96,10 @@ class FakeView:
         """Never fired."""
         return AlertState(None, False)
 
+    def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
+        """Nothing is."""
+        return None
+
     def request(self, number: str) -> Mapping[str, Any] | None:
         """One of the given requests."""
         return self.requests.get(number)
