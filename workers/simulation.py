@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -91,6 +91,10 @@ class MemoryView:
         """When the alert fired in this run."""
         fired = self._fired.get((alert, ref))
         return AlertState(fired, fired is not None)
+
+    def happened(self, provider: str, ref: ObjectRef, after: datetime, until: datetime) -> Sequence[str]:
+        """Events of the past stand in the ledger alone."""
+        return ()
 
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """Silences stand in the ledger alone."""

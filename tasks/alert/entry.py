@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from tasks.expressions.entries import Kind, OneOrMany, RuleEntry
 
@@ -35,6 +35,13 @@ def read_delay(value: object) -> object:
     return delay
 
 
+class Threshold(BaseModel, extra="forbid"):
+    """How often it must happen."""
+
+    times: int = Field(ge=2, le=1000, description="So many events, this one among them.")
+    within: Annotated[timedelta, BeforeValidator(read_delay)] = Field(description="In so long, up to this event.")
+
+
 class AlertEntry(RuleEntry):
     """One alert. Trees and actions are checked apart, so that all their mistakes are found."""
 
@@ -50,6 +57,10 @@ class AlertEntry(RuleEntry):
         timedelta(minutes=10), description="Pause before the next notification about the same object."
     )
     notify: Any = Field(None, description="Actions to ask for when it fires.")
+    at_least: Threshold | None = Field(
+        None,
+        description="Fires only when events that `on` names happened so often on the object: {times: 3, within: 10m}.",
+    )
     resolved_by: Annotated[list[EventType], OneOrMany] = Field(
         default_factory=list,
         description="Event types, exact, that say that all is well again, such as vm_start: they close the incident.",

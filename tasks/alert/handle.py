@@ -72,7 +72,22 @@ def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> None:
     except EvaluationFault as fault:
         outcome.findings.append(Finding("alert", alert.name, ERROR, {"error": plain(str(fault))}))
         return
+    if alert.times > 1:
+        happened = _happened(alert, facts, view)
+        detail = {**detail, "happened": happened, "at least": alert.times, "within": _short(alert.within)}
+        if happened < alert.times:
+            outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
+            return
     _fire(alert, facts, view, outcome, detail)
+
+
+def _happened(alert: Alert, facts: Facts, view: View) -> int:
+    """How often the alert's events happened on the object up to this one, which counts."""
+    event, target = facts.event, facts.event.target()
+    if target is None:
+        return 1
+    until = event.facts.occurred_at
+    return sum(map(alert.names, view.happened(event.provider, target, until - alert.within, until)))
 
 
 def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict[str, Any]) -> None:

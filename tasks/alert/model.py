@@ -26,6 +26,7 @@ class Alert:
 
     ``on`` names event types exactly or with ``*`` and ``?``. ``target`` is the kind of object that it
     is about; None: whatever the event is about. Events that ``resolved_by`` names end its incident.
+    With ``times`` above 1 it fires only when so many of its events happened on the object ``within`` that time.
     """
 
     name: str
@@ -38,6 +39,13 @@ class Alert:
     notify: tuple[Wanted, ...]
     active: bool = True
     resolved_by: tuple[str, ...] = ()
+    times: int = 1
+    within: timedelta = timedelta()
+
+    def names(self, event_type: str) -> bool:
+        """Whether ``on`` names an event type, exactly or by a pattern."""
+        text = storable(event_type)
+        return any(compile_pattern(one).fullmatch(text) for one in self.on)
 
     def summarise(self, facts: Facts) -> str:
         """The line that an incident carries."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -76,6 +77,8 @@ def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: l
         notify=notify,
         active=checked.active,
         resolved_by=tuple(checked.resolved_by),
+        times=checked.at_least.times if checked.at_least else 1,
+        within=checked.at_least.within if checked.at_least else timedelta(),
     )
 
 

@@ -13,11 +13,15 @@ from sqlalchemy.orm import Session
 from tasks.conveyor.claim import Claimed
 from tasks.ledger import bulk, requests, silences
 from tasks.ledger.base import read_json
+from tasks.ledger.events import Event
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
-from tasks.model.event import REQUEST, ObjectRef
+from tasks.model.event import REQUEST, ObjectRef, object_key
 from tasks.model.outcome import AlertState, DeliveryFacts, Firing, ObjectFacts
 from tasks.site.contracts import Site
+
+#: Events of one object that a threshold looks at.
+MOST_HAPPENED = 1000
 
 
 class Contents:
@@ -154,6 +158,15 @@ class LedgerView:
             is_open = self._session.scalar(select(Incident.id).where(Incident.open_key == key))
             self._alerts[key] = AlertState(fired.notified_at if fired else None, is_open is not None)
         return self._alerts[key]
+
+    def happened(self, provider: str, ref: ObjectRef, after: datetime, until: datetime) -> Sequence[str]:
+        """The types of the events on the object, as they were caught or raised."""
+        theirs = (
+            Event.object_key == object_key(provider, ref, ""),
+            Event.occurred_at > after,
+            Event.occurred_at <= until,
+        )
+        return self._session.scalars(select(Event.event_type).where(*theirs).limit(MOST_HAPPENED)).all()
 
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """A silence that covers the firing; all that hold are read once for the batch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -221,6 +221,9 @@ class View(Protocol):
 
     def alert_state(self, alert: str, provider: str, ref: ObjectRef) -> AlertState:
         """The state of one alert on one object, firings of this batch included."""
+
+    def happened(self, provider: str, ref: ObjectRef, after: datetime, until: datetime) -> Sequence[str]:
+        """The types of the events on the object after one moment up to another, at most a thousand."""
 
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """The id of a silence that covers a firing of the alert on the object; None where there is none."""

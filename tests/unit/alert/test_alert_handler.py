@@ -44,6 +44,9 @@ class FakeView:
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
         return self.known
 
+    def happened(self, *_: object) -> list[str]:
+        return []
+
     def silenced(self, *_: object) -> None:
         return None
 

@@ -48,6 +48,9 @@ class FakeView:
         self.asked.append(ref)
         return self.known
 
+    def happened(self, *_: object) -> list[str]:
+        return []
+
     def silenced(self, *_: object) -> None:
         return None
 

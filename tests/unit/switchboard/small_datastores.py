@@ -96,6 +96,10 @@ class FakeView:
         """Never fired."""
         return AlertState(None, False)
 
+    def happened(self, provider: str, ref: ObjectRef, after: datetime, until: datetime) -> Sequence[str]:
+        """Events of the past stand in the ledger alone."""
+        return ()
+
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """Nothing is."""
         return None
