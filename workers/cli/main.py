@@ -36,6 +36,7 @@ COMMANDS = {
     "convert": _Named("workers.cli.convert", "convert", "Turn raw notifications into events, offline."),
     "simulate": _Named("workers.cli.simulate", "simulate", "Try a site on events in a file; nothing is done."),
     "automate": _Named("workers.cli.automate", "automate", "Look into Automate domains, and try what they lead to."),
+    "policies": _Named("workers.cli.policies", "policies", "List policies, and tell what they would conclude."),
     "alerts": _Named("workers.cli.alerts", "alerts", "List incidents, look after them, and close them."),
     "requests": _Named("workers.cli.requests", "requests", "List, open, decide and cancel requests."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),

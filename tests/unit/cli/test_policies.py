@@ -1,0 +1,69 @@
+"""``catchment policies``: what there is, and what it would conclude on an object, with every condition."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.cli_ground import Site
+
+POLICIES = """
+policies:
+- name: large and off
+  target: server
+  on: [vm_poweroff, vm_suspend]
+  conditions:
+  - {name: ours, when: {field: event.tenant_id, is: red}}
+  - {name: large, when: {field: server.memory_mb, ">=": 4096}}
+  - {name: "off", when: {field: server.status, is: SHUTOFF}, scope: {field: server.status, "is not": ERROR}}
+  then: [{log: {message: "${target.name} is off"}}]
+  otherwise: [{log: {message: fine}}]
+- {name: elsewhere, target: server, on: [vm_poweroff], then: [{log: {message: x}}],
+   scope: {field: event.tenant_id, is: blue}}
+- {name: volumes, target: volume, on: [vm_start], then: [{log: {message: x}}]}
+- {name: asleep, target: server, on: [vm_poweroff], active: false}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    found = Site(tmp_path).made()
+    found.fill()
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/a.yaml").write_text(POLICIES)
+    return found
+
+
+def test_policies_are_listed(site: Site) -> None:
+    rows = json.loads(site.run("policies", "list", "--json").stdout)
+    assert [(row["name"], row["active"], row["conditions"]) for row in rows] == [
+        ("large and off", True, 3),
+        ("elsewhere", True, 0),
+        ("volumes", True, 0),
+        ("asleep", False, 0),
+    ]
+    assert "large and off" in site.run("policies", "list").stdout
+
+
+def test_every_condition_is_told_and_nothing_is_done(site: Site) -> None:
+    found = json.loads(site.run("policies", "resolve", "north", "server/s1", "--event", "vm_poweroff", "--json").stdout)
+    first, second = found
+    assert (first["policy"], first["event"]) == ("large and off", "vm_poweroff")
+    # The ones behind the first false one are told, too.
+    assert [c["name"] for c in first["conditions"]] == ["ours", "large", "off, scope", "off"]
+    assert first["verdict"] == "not matched"
+    assert first["actions"] == [{"action": "log", "params": {"message": "fine"}}]
+    assert (second["verdict"], second["conditions"][0]["result"], second["actions"]) == ("out of scope", "false", [])
+    told = site.run("policies", "resolve", "north", "server/s1").stdout
+    assert "large and off on vm_suspend: not matched" in told
+    assert "would do: log" in told
+
+
+def test_what_cannot_be_resolved_is_told(site: Site) -> None:
+    assert "no policy is asked" in site.run("policies", "resolve", "north", "server/s1", "--event", "vm_x").stdout
+    assert "has no server/nobody" in site.run("policies", "resolve", "north", "server/nobody", code=2).stderr
+    assert "write its kind and id" in site.run("policies", "resolve", "north", "s1", code=2).stderr
+    (site.root / "policies/a.yaml").write_text("policies: [1]")
+    assert "policies/a.yaml" in site.run("policies", "list", code=2).stderr

@@ -1,0 +1,125 @@
+"""``catchment policies``: the control policies of the site, and what they would conclude on an object."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.tree import Tree
+
+from tasks.effects.table import actions
+from tasks.ledger import listing
+from tasks.model import clock
+from tasks.model.errors import Permanent, SiteInvalid
+from tasks.model.event import ObjectRef
+from tasks.model.outcome import ObjectFacts
+from tasks.policy.model import PolicySet
+from tasks.policy.resolve import Resolved, resolve
+from tasks.site.load import load_site, site_root
+from workers import readers
+from workers.cli.installation import json_option, present_ledger, site_option
+from workers.cli.output import as_document, console, short, table, text
+
+_COLOURS = {"matched": "green", "error": "bold red", "true": "green"}
+
+
+@click.group("policies")
+@site_option
+def policies() -> None:
+    """Control policies: what they are, and what they would conclude."""
+
+
+def _policies() -> PolicySet:
+    site, problems = load_site(site_root(None), readers.parts(), readers.kinds(), actions())
+    if site is None:
+        mistakes = "\n".join(f"  {problem}" for problem in problems if problem.severity == "error")
+        raise SiteInvalid(f"the site has mistakes:\n{mistakes}")
+    found: PolicySet = site.part("policies")
+    return found
+
+
+@policies.command("list")
+@json_option
+def list_policies(as_json: bool) -> None:
+    """List the policies of the site."""
+    found = [
+        {
+            "name": p.name,
+            "target": p.target,
+            "on": list(p.on),
+            "active": p.active,
+            "conditions": len(p.conditions),
+            "then": [w.action for w in p.then],
+            "otherwise": [w.action for w in p.otherwise],
+            "description": p.description,
+        }
+        for p in _policies().policies.values()
+    ]
+    if as_json:
+        as_document(found)
+        return
+    table(
+        ("name", "target", "on", "active", "then", "otherwise"),
+        [
+            (
+                p["name"],
+                p["target"],
+                _few(p["on"]),
+                "yes" if p["active"] else "no",
+                _few(p["then"]),
+                _few(p["otherwise"]),
+            )
+            for p in found
+        ],
+    )
+
+
+def _few(words: Any) -> str:
+    return ", ".join(words)
+
+
+@policies.command("resolve")
+@click.argument("provider")
+@click.argument("thing", metavar="KIND/ID")
+@click.option("--event", help="Only on this internal event, such as vm_start. Default: on each that a policy names.")
+@json_option
+def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) -> None:
+    """Tell which policies apply to an object as it is known now, with every condition, and what they would do.
+
+    Nothing is done. The exit status is 1 where a policy cannot be judged.
+    """
+    kind, slash, ref = thing.partition("/")
+    if not (slash and kind and ref):
+        raise click.BadParameter(f"{thing!r} is no object: write its kind and id, as in server/4f1c")
+    with present_ledger() as ledger, ledger.reading() as session:
+        found = listing.inventory_object(session, provider, kind, ref)
+    if found is None:
+        raise Permanent(f"{provider} has no {thing} that Catchment knows of: `catchment inventory` lists what it knows")
+    known = (found.state, found.name, found.tenant_id, found.read_at, found.attributes)
+    target = ObjectFacts(ObjectRef(kind, ref), *known)
+    resolved = resolve(_policies(), provider, target, event, clock.now())
+    if as_json:
+        click.echo(json.dumps([one.as_dict() for one in resolved], ensure_ascii=False, default=str))
+    else:
+        age = (
+            "never read"
+            if target.read_at is None
+            else f"as read {(clock.now() - target.read_at).total_seconds():.0f} s ago"
+        )
+        top = Tree(text(f"{thing} of {provider}, {target.state}, {age}", "bold"))
+        for one in resolved:
+            _branch(top, one)
+        if not resolved:
+            top.add(text(f"no policy is asked about a {kind}{f' on {event}' if event else ''}"))
+        console().print(top)
+    raise SystemExit(1 if any(one.verdict == "error" for one in resolved) else 0)
+
+
+def _branch(top: Tree, one: Resolved) -> None:
+    here = top.add(text(f"{one.policy} on {one.event}: {one.verdict}", _COLOURS.get(one.verdict, "")))
+    for condition in one.conditions:
+        label = f"{condition.name}: {condition.result}"
+        here.add(text(f"{label}  {short(condition.leaf, 200)}", _COLOURS.get(condition.result, "")))
+    for action in one.actions:
+        here.add(text(f"would do: {action['action']} {short(action['params'], 200)}", "magenta"))
