@@ -32,7 +32,7 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,
         # RabbitMQ gives what a worker held to another one after three times this.
-        "broker_heartbeat": 6,
+        "broker_heartbeat": 4,
         "include": list(INCLUDE),
         # JSON alone: a message from a broker must never become code.
         "accept_content": ["json"],
