@@ -11,40 +11,24 @@ from pydantic import ValidationError
 from tasks.alert.entry import AlertEntry
 from tasks.alert.model import Alert, AlertSet
 from tasks.expressions.actions import read_actions
-from tasks.expressions.entries import Names, as_written, entries
 from tasks.expressions.mistakes import At, BadText, Mistake, from_validation
 from tasks.expressions.placeholders import Template, read_template
 from tasks.expressions.reader import compile_expression
 from tasks.site.contracts import Part, Problem, SiteContext
-from tasks.site.lines import Document, YamlMistake, load
+from tasks.site.listed import read_listed
 
 
 def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[AlertSet, list[Problem]]:
     """The alerts of the files, in the order of their paths, with all problems found."""
-    problems: list[Problem] = []
-    alerts: list[Alert] = []
-    names = Names("an alert")
-    for path in sorted(files):
-        try:
-            document = load(files[path])
-        except YamlMistake as mistake:
-            problems.append(Problem(path, mistake.line, mistake.what, "Correct the YAML."))
-            continue
-        mistakes: list[Mistake] = []
-        for at, entry in entries(document.data, "alerts", mistakes):
-            names.note(entry.get("name"), at, f"{path}:{_line(document, at)}", mistakes)
-            alert = _read_alert(entry, at, context, mistakes)
-            if alert is not None:
-                alerts.append(alert)
-        problems += [Problem(path, _line(document, m.at), m.what, m.advice, m.severity) for m in mistakes]
+
+    def one(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> Alert | None:
+        return _read_alert(entry, at, context, mistakes)
+
+    alerts, problems = read_listed(files, "alerts", "an alert", one)
     return AlertSet(alerts), problems
 
 
 PART = Part(name="alerts", patterns=("alerts/*.yaml", "alerts/*.yml"), read=read)
-
-
-def _line(document: Document, at: At) -> int | None:
-    return document.line(*(as_written(at) if at not in document.lines else at))
 
 
 def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Alert | None:

@@ -9,42 +9,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from tasks.expressions.actions import read_actions
-from tasks.expressions.entries import Names, as_written, entries
 from tasks.expressions.mistakes import At, Mistake, from_validation, shown
 from tasks.expressions.reader import compile_expression
 from tasks.expressions.tree import Expression
 from tasks.policy.entry import ConditionEntry, PolicyEntry
 from tasks.policy.model import Condition, Policy, PolicySet
 from tasks.site.contracts import Part, Problem, SiteContext
-from tasks.site.lines import Document, YamlMistake, load
+from tasks.site.listed import read_listed
 
 
 def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[PolicySet, list[Problem]]:
     """The policies of the files, in the order of their paths, with all problems found."""
-    problems: list[Problem] = []
-    policies: list[Policy] = []
-    names = Names("a policy")
-    for path in sorted(files):
-        try:
-            document = load(files[path])
-        except YamlMistake as mistake:
-            problems.append(Problem(path, mistake.line, mistake.what, "Correct the YAML."))
-            continue
-        mistakes: list[Mistake] = []
-        for at, entry in entries(document.data, "policies", mistakes):
-            names.note(entry.get("name"), at, f"{path}:{_line(document, at)}", mistakes)
-            policy = _read_policy(entry, at, context, mistakes)
-            if policy is not None:
-                policies.append(policy)
-        problems += [Problem(path, _line(document, m.at), m.what, m.advice, m.severity) for m in mistakes]
+
+    def one(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> Policy | None:
+        return _read_policy(entry, at, context, mistakes)
+
+    policies, problems = read_listed(files, "policies", "a policy", one)
     return PolicySet(policies), problems
 
 
 PART = Part(name="policies", patterns=("policies/*.yaml", "policies/*.yml"), read=read)
-
-
-def _line(document: Document, at: At) -> int | None:
-    return document.line(*(as_written(at) if at not in document.lines else at))
 
 
 def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Policy | None:
