@@ -17,6 +17,7 @@ MATCHED = "matched"
 NOT_MATCHED = "not matched"
 OUT_OF_SCOPE = "out of scope"
 ERROR = "error"
+NOT_ASSIGNED = "not assigned"
 
 _NOT_ASKED = Finding("policy", "-", "not asked")
 
@@ -50,8 +51,13 @@ def policy_handler(event: Event, view: View) -> Outcome:
     held: list[Policy] = []
     failed: list[Policy] = []
     for policy in attached:
+        applies, profiles = policies.assigned(policy, facts)
+        if not applies:
+            outcome.findings.append(Finding("policy", policy.name, NOT_ASSIGNED, {"profiles": profiles}))
+            continue
         verdict, detail = judge(policy, facts)
-        outcome.findings.append(Finding("policy", policy.name, verdict, {**detail, **freshness}))
+        through = {"profiles": profiles} if profiles else {}
+        outcome.findings.append(Finding("policy", policy.name, verdict, {**detail, **freshness, **through}))
         if verdict == MATCHED:
             held.append(policy)
         elif verdict == NOT_MATCHED:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.expressions.actions import Wanted
+from tasks.expressions.facts import Facts
 from tasks.expressions.tree import Expression
+from tasks.policy.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Policy:
 class PolicySet:
     """All policies of a site, in the order of its files."""
 
-    def __init__(self, policies: Iterable[Policy]) -> None:
+    def __init__(self, policies: Iterable[Policy], profiles: Iterable[Profile] = ()) -> None:
         self.policies: Mapping[str, Policy] = {policy.name: policy for policy in policies}
         index: dict[tuple[str, str], list[Policy]] = {}
         for policy in self.policies.values():
@@ -47,6 +49,23 @@ class PolicySet:
                 for event_type in dict.fromkeys(policy.on):
                     index.setdefault((event_type, policy.target), []).append(policy)
         self._attached = {key: tuple(found) for key, found in index.items()}
+
+        self.profiles: Mapping[str, Profile] = {profile.name: profile for profile in profiles}
+        self._in: dict[str, list[Profile]] = {}
+        for profile in self.profiles.values():
+            for name in dict.fromkeys(profile.policies):
+                self._in.setdefault(name, []).append(profile)
+
+    def assigned(self, policy: Policy, facts: Facts) -> tuple[bool, list[str]]:
+        """Whether a policy applies to the event's object, and the profiles that it belongs to.
+
+        One that belongs to none applies to every object of its kind.
+        """
+        held = self._in.get(policy.name)
+        if held is None:
+            return True, []
+        fitting = [profile.name for profile in held if profile.fits(facts)]
+        return bool(fitting), fitting or [profile.name for profile in held]
 
     def attached(self, event_type: str, kind: str) -> Sequence[Policy]:
         """The active policies for an event on a kind of target."""

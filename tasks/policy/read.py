@@ -14,6 +14,7 @@ from tasks.expressions.reader import compile_expression
 from tasks.expressions.tree import Expression
 from tasks.policy.entry import ConditionEntry, PolicyEntry
 from tasks.policy.model import Condition, Policy, PolicySet
+from tasks.policy.profiles import PATTERNS, read_profiles
 from tasks.site.contracts import Part, Problem, SiteContext
 from tasks.site.listed import read_listed
 
@@ -24,11 +25,14 @@ def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[PolicySet, l
     def one(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> Policy | None:
         return _read_policy(entry, at, context, mistakes)
 
-    policies, problems = read_listed(files, "policies", "a policy", one)
-    return PolicySet(policies), problems
+    own = {path: text for path, text in files.items() if path.startswith("policies/")}
+    policies, problems = read_listed(own, "policies", "a policy", one)
+    rest = {path: text for path, text in files.items() if path not in own}
+    profiles, found = read_profiles(rest, [policy.name for policy in policies])
+    return PolicySet(policies, profiles), [*problems, *found]
 
 
-PART = Part(name="policies", patterns=("policies/*.yaml", "policies/*.yml"), read=read)
+PART = Part(name="policies", patterns=("policies/*.yaml", "policies/*.yml", *PATTERNS), read=read)
 
 
 def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Policy | None:

@@ -13,7 +13,7 @@ from tasks.expressions.tree import Expression
 from tasks.expressions.verdict import EvaluationFault, plain
 from tasks.model.event import POLICY_EVENT, Event, Normalised
 from tasks.model.outcome import Ask, ObjectFacts
-from tasks.policy.handle import MATCHED, NOT_MATCHED, judge
+from tasks.policy.handle import MATCHED, NOT_ASSIGNED, NOT_MATCHED, judge
 from tasks.policy.model import Policy, PolicySet
 
 
@@ -35,6 +35,7 @@ class Resolved:
     verdict: str
     conditions: list[Looked] = field(default_factory=list)
     actions: list[dict[str, Any]] = field(default_factory=list)
+    profiles: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -45,6 +46,7 @@ class Resolved:
             "verdict": self.verdict,
             "conditions": looked,
             "actions": self.actions,
+            "profiles": self.profiles,
         }
 
 
@@ -58,7 +60,9 @@ def resolve(
             continue
         for name in (name for name in policy.on if event_type in (None, name)):
             facts = Facts(_event(provider, target, name, now), target, now)
-            found.append(_resolved(policy, name, facts))
+            applies, profiles = policies.assigned(policy, facts)
+            found.append(_resolved(policy, name, facts) if applies else Resolved(policy.name, name, NOT_ASSIGNED))
+            found[-1].profiles.extend(profiles)
     return found
 
 

@@ -117,7 +117,8 @@ def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) 
 
 
 def _branch(top: Tree, one: Resolved) -> None:
-    here = top.add(text(f"{one.policy} on {one.event}: {one.verdict}", _COLOURS.get(one.verdict, "")))
+    through = f" (profile {', '.join(one.profiles)})" if one.profiles else ""
+    here = top.add(text(f"{one.policy}{through} on {one.event}: {one.verdict}", _COLOURS.get(one.verdict, "")))
     for condition in one.conditions:
         label = f"{condition.name}: {condition.result}"
         here.add(text(f"{label}  {short(condition.leaf, 200)}", _COLOURS.get(condition.result, "")))

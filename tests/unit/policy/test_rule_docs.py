@@ -28,16 +28,18 @@ def blocks(name: str) -> list[str]:
 
 
 def test_policy_and_alert_of_the_docs_are_read_without_a_problem() -> None:
-    policies, problems = read_policies({"policies/x.yaml": blocks("policies.md")[0].encode()}, CONTEXT)
+    written = blocks("policies.md")
+    files = {"policies/x.yaml": written[0].encode(), "profiles/x.yaml": written[1].encode()}
+    policies, problems = read_policies(files, CONTEXT)
     assert (list(policies.policies), problems) == (["forgotten-servers"], [])
-    own, problems = definitions_of({"events/x.yaml": blocks("policies.md")[1].encode()})
+    own, problems = definitions_of({"events/x.yaml": blocks("policies.md")[2].encode()})
     assert ("rack_hot" in own, problems) == (True, [])
     alerts, problems = read_alerts({"alerts/x.yaml": blocks("alerts.md")[0].encode()}, CONTEXT)
     assert (list(alerts.alerts), problems) == (["server-down", "failed-operations"], [])
 
 
 def test_conditions_of_the_docs_are_read_without_a_mistake() -> None:
-    _, _own, one_a_line, groups, stored = blocks("policies.md")
+    _, _profile, _own, one_a_line, groups, stored = blocks("policies.md")
     trees: list[Any] = [yaml.safe_load(line) for line in one_a_line.splitlines()]
     trees.append(yaml.safe_load(groups.replace("{...}", "{field: server.a, is: 1}")))
     trees.append(yaml.safe_load(stored))
