@@ -173,6 +173,17 @@ def effects(web: Here, caller: Viewer, asked: Annotated[EffectQuestion, Query()]
         return _rows(listing.effects(session, state=asked.state, event_id=asked.event_id, limit=asked.limit))
 
 
+@router.get(
+    "/incidents/{incident_id}",
+    tags=["incidents"],
+    summary="One incident and its history",
+    response_model=dict[str, Any],
+)
+def incident(web: Here, caller: Viewer, incident_id: RowId) -> Response:
+    """What was done to it and said of it, by whom and when."""
+    return Json(moves.incident(web, caller, incident_id))
+
+
 @router.get("/incidents", tags=["incidents"], summary="Incidents, filtered", response_model=Rows)
 def incidents(web: Here, caller: Viewer, asked: Annotated[IncidentQuestion, Query()]) -> Response:
     """Firings of alerts, until somebody closes them."""

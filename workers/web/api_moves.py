@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, BackgroundTasks
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from workers.web import moves
 from workers.web.caller import Operator
@@ -47,4 +47,37 @@ def acknowledge(web: Here, caller: Operator, incident_id: RowId) -> Moved:
 def close(web: Here, caller: Operator, incident_id: RowId) -> Moved:
     """409 where it is closed already."""
     moves.close(web, caller, incident_id)
+    return Moved()
+
+
+class To(BaseModel, extra="forbid"):
+    """Who is to look after it."""
+
+    to: str = Field(min_length=1, max_length=200)
+
+
+class Said(BaseModel, extra="forbid"):
+    """What is to be said of it."""
+
+    text: str = Field(min_length=1, max_length=4000)
+
+
+@router.post("/incidents/{incident_id}/assign", tags=["incidents"], summary="Have somebody look after one (operate)")
+def assign(web: Here, caller: Operator, incident_id: RowId, given: To) -> Moved:
+    """409 where it is closed."""
+    moves.assign(web, caller, incident_id, given.to)
+    return Moved()
+
+
+@router.post("/incidents/{incident_id}/comment", tags=["incidents"], summary="Say something of an incident (operate)")
+def comment(web: Here, caller: Operator, incident_id: RowId, given: Said) -> Moved:
+    """It is kept in the incident's history, with the token's name."""
+    moves.comment(web, caller, incident_id, given.text)
+    return Moved()
+
+
+@router.post("/incidents/{incident_id}/reopen", tags=["incidents"], summary="Open a closed incident again (operate)")
+def reopen(web: Here, caller: Operator, incident_id: RowId) -> Moved:
+    """409 where it is not closed, or its alert has opened another one on the object."""
+    moves.reopen(web, caller, incident_id)
     return Moved()

@@ -6,6 +6,8 @@ that does not exist.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import HTTPException
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +16,8 @@ from tasks.conveyor.retry import retry_effect, retry_event
 from tasks.ledger import incident_moves
 from tasks.ledger.effects import Effect
 from tasks.ledger.incidents import Incident
+from tasks.ledger.selects import incident_lines, read_incidents
+from tasks.model.clock import rfc3339
 from workers.web import scope
 from workers.web.caller import Caller
 from workers.web.web import Web
@@ -64,6 +68,41 @@ def close(web: Web, caller: Caller, incident_id: int) -> None:
         moved = incident_moves.close(session, incident_id, caller.name, web.now())
     if not moved:
         raise HTTPException(409, "the incident is closed already")
+
+
+def assign(web: Web, caller: Caller, incident_id: int, to: str) -> None:
+    """Have somebody look after an incident. Raises 404 where the caller sees none, 409 where it is closed."""
+    with web.ledger.transaction() as session:
+        _see_incident(session, caller, incident_id)
+        moved = incident_moves.assign(session, incident_id, to, caller.name, web.now())
+    if not moved:
+        raise HTTPException(409, "the incident is closed")
+
+
+def comment(web: Web, caller: Caller, incident_id: int, text: str) -> None:
+    """Say something of an incident. Raises 404 where the caller sees none."""
+    with web.ledger.transaction() as session:
+        _see_incident(session, caller, incident_id)
+        incident_moves.comment(session, incident_id, text, caller.name, web.now())
+
+
+def reopen(web: Web, caller: Caller, incident_id: int) -> None:
+    """Open an incident again. Raises 404 where the caller sees none, 409 where that cannot be."""
+    with web.ledger.transaction() as session:
+        _see_incident(session, caller, incident_id)
+        moved = incident_moves.reopen(session, incident_id, caller.name, web.now())
+    if not moved:
+        raise HTTPException(409, "the incident is not closed, or its alert has opened another one on the object")
+
+
+def incident(web: Web, caller: Caller, incident_id: int) -> dict[str, Any]:
+    """An incident with its history. Raises 404 where the caller sees none."""
+    with web.ledger.reading() as session:
+        _see_incident(session, caller, incident_id)
+        [line] = read_incidents(session, incident_lines().where(Incident.id == incident_id))
+        notes = incident_moves.history(session, incident_id)
+        history = [{"at": rfc3339(n.at), "who": n.who, "word": n.word, "text": n.text} for n in notes]
+    return {**line.as_dict(), "history": history}
 
 
 def _see_incident(session: Session, caller: Caller, incident_id: int) -> None:

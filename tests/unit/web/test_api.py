@@ -254,3 +254,29 @@ def test_a_fault_of_our_own_is_500_without_a_trace(ground: Ground, monkeypatch: 
     assert "inner secret" not in answer.text
     assert "Traceback" not in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+
+
+def test_an_incident_is_assigned_commented_closed_and_opened_again(ground: Ground) -> None:
+    client = ground.client("operator")
+    assert client.post(f"{API}/incidents/1/assign", json={"to": "erin"}).json() == {"ok": True}
+    assert client.post(f"{API}/incidents/1/comment", json={"text": "the fan is loud"}).status_code == 200
+    assert client.post(f"{API}/incidents/1/close").status_code == 200
+    assert client.post(f"{API}/incidents/1/assign", json={"to": "erin"}).status_code == 409
+    assert client.post(f"{API}/incidents/1/reopen").status_code == 200
+    assert client.post(f"{API}/incidents/1/reopen").status_code == 409
+    found = ground.client("viewer").get(f"{API}/incidents/1").json()
+    assert (found["state"], found["assigned_to"]) == ("open", "erin")
+    assert [(n["word"], n["who"], n["text"]) for n in found["history"]] == [
+        ("assigned", "operator", "erin"),
+        ("comment", "operator", "the fan is loud"),
+        ("closed", "operator", None),
+        ("reopened", "operator", None),
+    ]
+
+
+def test_moves_of_incidents_need_the_role_and_the_project(ground: Ground) -> None:
+    assert ground.client("viewer").post(f"{API}/incidents/1/comment", json={"text": "x"}).status_code == 403
+    assert ground.client("operator").post(f"{API}/incidents/1/comment", json={"text": ""}).status_code == 422
+    for path in ("incidents/2", "incidents/999"):
+        assert ground.client("red").get(f"{API}/{path}").status_code == 404
+    assert ground.client("red-op").post(f"{API}/incidents/2/reopen").status_code == 404
