@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 EFFECTS_A_MESSAGE = 10
 #: Messages that a few effects are spread over first, so that workers share them.
 EFFECT_SHARES = 2
+#: Lanes that a share of a backlog keeps together, so that its turns stay large.
+LANES_A_SHARE = 4
 #: More waiting messages than this are a crowd.
 CROWD = 200
 
@@ -45,7 +47,8 @@ def follow(turn: Turn) -> None:
     if turn.raised_lanes:
         launch("switchboard", turn.raised_lanes)
     if turn.remaining:
-        launch(turn.stage, turn.remaining)
+        # A backlog is shared with whoever has nothing to do: a worker, or a host, that was added to it.
+        launch(turn.stage, turn.remaining, 2 if turn.full and len(turn.remaining) >= 2 * LANES_A_SHARE else 1)
     for stage, lanes in turn.behind.items():
         launch(stage, lanes)
     launch_effects(turn.effects)

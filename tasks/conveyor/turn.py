@@ -28,7 +28,8 @@ class Turn:
     """What a turn did, and whom to call after the commit. Nothing in it is needed for the truth.
 
     ``through`` says that all it claimed went to the end of the belt or stayed behind for a reason of its
-    own: the chain that rang for it has nothing left to ring for.
+    own: the chain that rang for it has nothing left to ring for. ``full`` says that there was more to claim
+    than one turn takes.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class Turn:
     remaining: list[int] = field(default_factory=list)
     behind: dict[str, list[int]] = field(default_factory=dict)
     through: bool = False
+    full: bool = False
 
     def add(self, done: Carried) -> None:
         """Count in what a batch came to."""
@@ -125,6 +127,7 @@ def _turn(installation: Installation, site: Site, line: Line, lanes: Sequence[in
         free = lock_lanes(session, lanes)
         now = clock.now()
         claimed = claim(session, turn.stage, free, now, size)
+        turn.full = len(claimed) == size
         if claimed:
             far = _is_far(site.settings.conveyor, turn.stage, len(claimed))
             turn.add(carry(session, site, line if far else line[:1], claimed, free, now, size))

@@ -94,3 +94,12 @@ def test_stages_follow_each_other_to_the_end() -> None:
     assert from_stage("policy") == ORDER[2:]
     with pytest.raises(ValueError):
         from_stage("lunch")
+
+
+def test_backlog_is_shared_until_a_share_has_four_lanes(rung: Rung) -> None:
+    launch.follow(Turn("convert", remaining=list(range(16)), full=True))
+    assert [len(lanes) for _, lanes in rung.chains] == [8, 8]
+    rung.chains.clear()
+    launch.follow(Turn("convert", remaining=list(range(7)), full=True))
+    launch.follow(Turn("convert", remaining=list(range(16))))
+    assert [len(lanes) for _, lanes in rung.chains] == [7, 16]
