@@ -123,6 +123,7 @@ class TcpProxy:
                 _close(client)
                 continue
             server.settimeout(None)
+            _watch(client)
             with self._lock:
                 self._pairs.append((client, server))
             for way in ((client, server, False), (server, client, True)):
@@ -185,3 +186,11 @@ def _close(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _HARD_CLOSE)
         connection.shutdown(socket.SHUT_RD)
     connection.close()
+
+
+def _watch(client: socket.socket) -> None:
+    """Notice a client whose host was cut off, as the server behind us would: for it we are the client's end."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
+        if hasattr(socket, option):
+            client.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
