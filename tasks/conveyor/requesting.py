@@ -129,8 +129,11 @@ class Way:
         return Moved(request_id, {self._raise(request, "request_pending", who)})
 
     def change(self, request_id: int, options: Mapping[str, Any], who: str) -> Moved:
-        """Merge options, and raise ``request_updated``. Raises ``Refused`` for a request that is over."""
-        request = self._open(request_id)
+        """Merge options, and raise ``request_updated``.
+
+        Raises ``Refused`` for a request that is decided or over: what was approved stays what is done.
+        """
+        request = self._decidable(request_id, "changed")
         request.options = {**request.options, **options}
         return Moved(request_id, {self._raise(request, "request_updated", who)})
 

@@ -265,12 +265,15 @@ def test_G17_a_type_without_an_address_enters_at_automation(ledger: Ledger, hand
     assert told(ledger, number)[1:3] == ("finished", "Ok")
 
 
-def test_options_can_be_changed_until_it_is_over(ledger: Ledger, hands: Clock) -> None:
+def test_options_can_be_changed_until_it_is_decided(ledger: Ledger, hands: Clock) -> None:
     present = installed(ledger, lab())
     number = desk(present).open(wanted(size=50), "erin")
     desk(present).change(number, {"note": "for the lab"}, "erin")
     assert request(ledger, number).options["note"] == "for the lab"
     assert events_of(ledger, number) == ["request_created", "request_updated"]
+    desk(present).approve(number, "admin", "go")
+    with pytest.raises(Refused, match="approved already; it cannot be changed"):
+        desk(present).change(number, {"uri": "/Lab/Plain/fails"}, "erin")
 
 
 def test_a_type_that_does_not_exist_and_a_decision_without_a_reason_are_refused(ledger: Ledger) -> None:
