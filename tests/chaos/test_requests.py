@@ -57,4 +57,5 @@ def test_request_survives_the_death_of_every_worker_and_ends_once(
             mine = Event.request_id == str(number)
             types = session.scalars(select(Event.event_type).where(mine).order_by(Event.id)).all()
         assert list(types) == ["request_created", "request_approved", "request_starting", "deliver"]
+        stand.quiet()
         record(stand.counters(), 0, deliveries=found.tasks[0].deliveries, workers_killed=len(killed))
