@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from tasks.conveyor.claim import POLICY_SOURCE, Claimed
 from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.ledger import bulk
+from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
 from tasks.ledger.incident_moves import resolve
@@ -184,6 +185,24 @@ def ask(session: Session, asks: Sequence[tuple[Claimed, Ask]], site: Site, now: 
         for claimed, wish in asks
     ]
     return [row.id for row in bulk.insert(session, Effect, rows, conflict="DO NOTHING", returning=("id",))]
+
+
+def note_checks(session: Session, done: Sequence[tuple[Claimed, Outcome]], now: datetime) -> None:
+    """Write the compliance checks that were made, each as a line of its object's history."""
+    rows = [
+        {
+            "provider_id": claimed.provider_id,
+            "kind": check.target.kind,
+            "ref": check.target.id,
+            "event_id": claimed.event.id,
+            "checked_at": now,
+            "status": check.status,
+            "details": check.details,
+        }
+        for claimed, outcome in done
+        for check in outcome.checks
+    ]
+    bulk.insert(session, ComplianceCheck, rows)
 
 
 def settle_incidents(session: Session, done: Sequence[tuple[Claimed, Outcome]], now: datetime) -> None:

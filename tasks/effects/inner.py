@@ -93,6 +93,20 @@ class RefreshTarget(_Inner):
     params: ClassVar[type[BaseModel]] = Nothing
 
 
+class CheckCompliance(_Inner):
+    """Has the target checked against the compliance policies."""
+
+    name: ClassVar[str] = "check_compliance"
+    params: ClassVar[type[BaseModel]] = Nothing
+
+
+class MarkNonCompliant(_Inner):
+    """Notes the target as non-compliant, whatever the compliance policies say of it."""
+
+    name: ClassVar[str] = "mark_noncompliant"
+    params: ClassVar[type[BaseModel]] = Nothing
+
+
 class CallInstance(_Inner):
     """Runs an Automate instance, as a request that is approved by the rule that asks for it."""
 

@@ -28,6 +28,8 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "deny_request": inner.DenyRequest,
         "raise_event": inner.RaiseEvent,
         "refresh": inner.RefreshTarget,
+        "check_compliance": inner.CheckCompliance,
+        "mark_noncompliant": inner.MarkNonCompliant,
         "automate": inner.CallInstance,
         "open_request": inner.OpenRequest,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from tasks.model.compliance import NON_COMPLIANT, Checked, answer_event, check_event
 from tasks.model.event import REQUEST, ObjectRef
 from tasks.model.outcome import Ask, Move, Outcome, Petition, Raise
 from tasks.model.request import AUTOMATION
@@ -41,6 +42,17 @@ def _refresh(outcome: Outcome, _wish: Ask, target: ObjectRef) -> None:
         outcome.targets.append(target)
 
 
+def _check(outcome: Outcome, _wish: Ask, target: ObjectRef) -> None:
+    outcome.raises.append(Raise(check_event(target.kind), target))
+
+
+def _mark(outcome: Outcome, wish: Ask, target: ObjectRef) -> None:
+    outcome.checks.append(Checked(target, NON_COMPLIANT, [{"policy": _rule(wish), "verdict": "marked"}]))
+    told = answer_event(target.kind, NON_COMPLIANT)
+    assert told is not None
+    outcome.raises.append(Raise(told, target))
+
+
 def _automate(outcome: Outcome, wish: Ask, target: ObjectRef) -> None:
     *space, name, instance = [part for part in str(wish.params["instance"]).split("/") if part]
     attrs = {"namespace": "/".join(space), "class": name, "instance": instance}
@@ -69,6 +81,8 @@ _INNER: Mapping[str, _Put] = {
     "deny_request": _move("deny"),
     "raise_event": _raise,
     "refresh": _refresh,
+    "check_compliance": _check,
+    "mark_noncompliant": _mark,
     "automate": _automate,
     "open_request": _request,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Identity, Index, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Identity, Index, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tasks.ledger.base import Base, Id
 
@@ -76,3 +76,8 @@ class Mark(Base):
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     at: Mapped[datetime]
     note: Mapped[str | None]
+
+
+def id_of(session: Session, name: str) -> int:
+    """The row of a provider. Raises ``NoResultFound`` where no event or read has made it known yet."""
+    return session.scalars(select(Provider.id).where(Provider.name == name)).one()

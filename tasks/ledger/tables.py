@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tasks.ledger import access, conflicts, effects, events, incidents, inventory, providers, requests, silences
+from tasks.ledger import (
+    access,
+    compliance,
+    conflicts,
+    effects,
+    events,
+    incidents,
+    inventory,
+    providers,
+    requests,
+    silences,
+)
 from tasks.ledger.base import Base
 
 METADATA = Base.metadata
@@ -10,6 +21,7 @@ METADATA = Base.metadata
 __all__ = [
     "METADATA",
     "access",
+    "compliance",
     "conflicts",
     "effects",
     "events",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from tasks.model.compliance import Checked
 from tasks.model.event import Event, Normalised, ObjectRef
 
 
@@ -162,6 +163,7 @@ class Outcome:
     delivered: Delivered | None = None
     moves: list[Move] = field(default_factory=list)
     options: dict[str, Any] | None = None
+    checks: list[Checked] = field(default_factory=list)
 
 
 class ObjectFacts(NamedTuple):

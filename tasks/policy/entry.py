@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -23,6 +23,9 @@ class PolicyEntry(RuleEntry):
     """One policy. Trees and actions are checked apart, so that all their mistakes are found."""
 
     description: str = Field("", max_length=2000, description="What it is for.")
+    mode: Literal["control", "compliance"] = Field(
+        "control", description="compliance: it says how objects have to be, and is asked when one is checked."
+    )
     target: Kind = Field(description="The kind of object that it judges, such as server or volume.")
     on: Annotated[list[EventType], OneOrMany] = Field(
         min_length=1,

@@ -10,6 +10,8 @@ from tasks.expressions.facts import Facts
 from tasks.expressions.tree import Expression
 from tasks.policy.profiles import Profile
 
+CONTROL, COMPLIANCE = "control", "compliance"
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -22,9 +24,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A control policy: on these events of this kind of target, if these conditions hold, do this.
+    """A policy: on these events of this kind of target, if these conditions hold, do this.
 
-    ``then`` is asked for when every applicable condition is true, ``otherwise`` when one is false.
+    ``then`` is asked for when every applicable condition is true, ``otherwise`` when one is false. One whose
+    ``mode`` is compliance says how the target has to be; its event is the check of such a target.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Policy:
     then: tuple[Wanted, ...]
     otherwise: tuple[Wanted, ...]
     active: bool = True
+    mode: str = CONTROL
 
 
 class PolicySet:

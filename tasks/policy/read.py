@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,8 +12,9 @@ from tasks.expressions.actions import read_actions
 from tasks.expressions.mistakes import At, Mistake, from_validation, shown
 from tasks.expressions.reader import compile_expression
 from tasks.expressions.tree import Expression
+from tasks.model.compliance import check_event
 from tasks.policy.entry import ConditionEntry, PolicyEntry
-from tasks.policy.model import Condition, Policy, PolicySet
+from tasks.policy.model import COMPLIANCE, Condition, Policy, PolicySet
 from tasks.policy.profiles import PATTERNS, read_profiles
 from tasks.site.contracts import Part, Problem, SiteContext
 from tasks.site.listed import read_listed
@@ -32,12 +33,16 @@ def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[PolicySet, l
     return PolicySet(policies, profiles), [*problems, *found]
 
 
+#: The action that has the target checked.
+_CHECK = "check_compliance"
+
 PART = Part(name="policies", patterns=("policies/*.yaml", "policies/*.yml", *PATTERNS), read=read)
 
 
 def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Policy | None:
     """Everything is checked even where something is wrong already; None where anything is."""
     found: list[Mistake] = []
+    entry = _asked_on_checks(entry, at, found)
     checked = _validate(entry, at, found)
     kind = checked.target if checked else entry.get("target")
     kind = kind if isinstance(kind, str) else None
@@ -47,7 +52,7 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
     then = read_actions(entry.get("then"), (*at, "then"), context.actions, kind, found)
     otherwise = read_actions(entry.get("otherwise"), (*at, "otherwise"), context.actions, kind, found)
     if checked is not None:
-        found += _unknown_events(checked.on, at, context)
+        found += _unknown_events(checked, at, context)
     mistakes += found
     if checked is None or any(mistake.severity == "error" for mistake in found):
         return None
@@ -61,7 +66,24 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
         then=then,
         otherwise=otherwise,
         active=checked.active,
+        mode=checked.mode,
     )
+
+
+def _asked_on_checks(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> dict[Any, Any]:
+    """A compliance policy names no events: it is asked when an object of its kind is checked (7)."""
+    if entry.get("mode") != COMPLIANCE or not isinstance(entry.get("target"), str):
+        return entry
+    if "on" in entry:
+        mend = "Remove it: a compliance policy is asked when an object is checked"
+        mistakes.append(Mistake((*at, "on"), "a compliance policy names no events", mend))
+    for key in ("then", "otherwise"):
+        asked = entry.get(key)
+        for index, item in enumerate(asked if isinstance(asked, list) else []):
+            if item == _CHECK or (isinstance(item, dict) and _CHECK in item):
+                what = f"{_CHECK} in a compliance policy would never come to an end"
+                mistakes.append(Mistake((*at, key, index), what, "Remove it, or use a control policy"))
+    return {**entry, "on": [check_event(entry["target"])]}
 
 
 def _validate(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> PolicyEntry | None:
@@ -72,10 +94,12 @@ def _validate(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> PolicyE
         return None
 
 
-def _unknown_events(on: Sequence[str], at: At, context: SiteContext) -> Iterator[Mistake]:
+def _unknown_events(checked: PolicyEntry, at: At, context: SiteContext) -> Iterator[Mistake]:
     """Warn of events that nobody raises, and of those that no control policy is asked on."""
     known = context.definitions
-    for name in on:
+    for name in checked.on:
+        if checked.mode == COMPLIANCE:
+            continue
         if name not in known:
             close = get_close_matches(name, known, 1, 0.8)
             meant = f"Did you mean {close[0]!r}? " if close else ""

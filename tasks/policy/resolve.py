@@ -13,7 +13,7 @@ from tasks.expressions.tree import Expression
 from tasks.expressions.verdict import EvaluationFault, plain
 from tasks.model.event import POLICY_EVENT, Event, Normalised
 from tasks.model.outcome import Ask, ObjectFacts
-from tasks.policy.handle import MATCHED, NOT_ASSIGNED, NOT_MATCHED, judge
+from tasks.policy.judge import MATCHED, NOT_ASSIGNED, NOT_MATCHED, judge
 from tasks.policy.model import Policy, PolicySet
 
 

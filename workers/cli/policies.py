@@ -1,4 +1,4 @@
-"""``catchment policies``: the control policies of the site, and what they would conclude on an object."""
+"""``catchment policies``: the policies of the site, and what they would conclude on an object."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tasks.policy.model import PolicySet
 from tasks.policy.resolve import Resolved, resolve
 from tasks.site.load import load_site, site_root
 from workers import readers
+from workers.cli.compliance import check_object, object_named, show_compliance
 from workers.cli.installation import json_option, present_ledger, site_option
 from workers.cli.output import as_document, console, short, table, text
 
@@ -27,7 +28,7 @@ _COLOURS = {"matched": "green", "error": "bold red", "true": "green"}
 @click.group("policies")
 @site_option
 def policies() -> None:
-    """Control policies: what they are, and what they would conclude."""
+    """Policies: what they are, what they would conclude, and what compliance checks came to."""
 
 
 def _policies() -> PolicySet:
@@ -46,6 +47,7 @@ def list_policies(as_json: bool) -> None:
     found = [
         {
             "name": p.name,
+            "mode": p.mode,
             "target": p.target,
             "on": list(p.on),
             "active": p.active,
@@ -60,10 +62,11 @@ def list_policies(as_json: bool) -> None:
         as_document(found)
         return
     table(
-        ("name", "target", "on", "active", "then", "otherwise"),
+        ("name", "mode", "target", "on", "active", "then", "otherwise"),
         [
             (
                 p["name"],
+                p["mode"],
                 p["target"],
                 _few(p["on"]),
                 "yes" if p["active"] else "no",
@@ -89,9 +92,7 @@ def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) 
 
     Nothing is done. The exit status is 1 where a policy cannot be judged.
     """
-    kind, slash, ref = thing.partition("/")
-    if not (slash and kind and ref):
-        raise click.BadParameter(f"{thing!r} is no object: write its kind and id, as in server/4f1c")
+    kind, ref = object_named(thing)
     with present_ledger() as ledger, ledger.reading() as session:
         found = listing.inventory_object(session, provider, kind, ref)
     if found is None:
@@ -114,6 +115,10 @@ def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) 
             top.add(text(f"no policy is asked about a {kind}{f' on {event}' if event else ''}"))
         console().print(top)
     raise SystemExit(1 if any(one.verdict == "error" for one in resolved) else 0)
+
+
+policies.add_command(check_object)
+policies.add_command(show_compliance)
 
 
 def _branch(top: Tree, one: Resolved) -> None:

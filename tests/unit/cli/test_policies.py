@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.cli_ground import Site
+from tasks.ledger.compliance import ComplianceCheck
+from tasks.ledger.events import Event
+from tests.unit.cli.cli_ground import NOW, Site
 
 POLICIES = """
 policies:
@@ -67,3 +69,29 @@ def test_what_cannot_be_resolved_is_told(site: Site) -> None:
     assert "write its kind and id" in site.run("policies", "resolve", "north", "s1", code=2).stderr
     (site.root / "policies/a.yaml").write_text("policies: [1]")
     assert "policies/a.yaml" in site.run("policies", "list", code=2).stderr
+
+
+def test_an_object_is_checked_by_hand_and_its_checks_are_listed(site: Site) -> None:
+    told = site.run("policies", "check", "north", "server/s1").stdout
+    assert told.startswith("server/s1 is being checked: event ")
+    with site.ledger.transaction() as session:
+        number = int(told.split("event ")[1].split(",")[0])
+        event = session.get_one(Event, number)
+        assert (event.event_type, event.resource_id, event.state) == ("vm_compliance_check", "s1", "pending")
+        for status, verdict in (("compliant", "matched"), ("non-compliant", "not matched")):
+            details = [{"policy": "owned", "verdict": verdict, "conditions": []}]
+            about = {"provider_id": event.provider_id, "kind": "server", "ref": "s1", "event_id": number}
+            session.add(ComplianceCheck(**about, checked_at=NOW, status=status, details=details))
+            session.flush()
+    [state] = json.loads(site.run("policies", "compliance", "--json", code=1).stdout)
+    assert (state["status"], state["policies"][0]["verdict"]) == ("non-compliant", "not matched")
+    history = json.loads(site.run("policies", "compliance", "north", "server/s1", "--json", code=1).stdout)
+    assert [line["status"] for line in history] == ["non-compliant", "compliant"]
+    assert json.loads(site.run("policies", "compliance", "--status", "compliant", "--json").stdout) == []
+    assert "owned" in site.run("policies", "compliance", code=1).stdout
+
+
+def test_what_cannot_be_checked_is_told(site: Site) -> None:
+    assert "has no server/nobody" in site.run("policies", "check", "north", "server/nobody", code=2).stderr
+    assert "is no object" in site.run("policies", "check", "north", "s1", code=2).stderr
+    assert "name both" in site.run("policies", "compliance", "north", code=2).stderr

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import BaseModel, Field
 
+from tasks.effects.table import actions
 from tasks.policy.model import PolicySet
 from tasks.policy.read import PART, read
 from tasks.site.contracts import Problem, SiteContext
@@ -257,3 +258,33 @@ def test_reader_has_no_use_for_anything_but_the_params_of_an_action() -> None:
     )
     assert reported == []
     assert found.policies["one"].then[0].action == "say"
+
+
+@pytest.mark.parametrize(
+    ("rest", "what"),
+    [
+        ("on: [vm_start]", "a compliance policy names no events"),
+        ("otherwise: [check_compliance]", "would never come to an end"),
+        ("then: [{check_compliance: {}}]", "would never come to an end"),
+    ],
+)
+def test_check_64_compliance_policy_refuses_events_and_the_action_that_checks(rest: str, what: str) -> None:
+    text = f"policies:\n- {{name: c, mode: compliance, target: server, {rest}}}\n"
+    _, problems = read({"policies/a.yaml": text.encode()}, SiteContext(Settings(), {}, actions()))
+    assert any(what in problem.what and problem.severity == "error" for problem in problems), problems
+
+
+def test_check_64_control_policy_may_have_its_target_checked() -> None:
+    text = b"policies:\n- {name: c, target: server, on: [vm_start], then: [check_compliance]}\n"
+    assert read({"policies/a.yaml": text}, SiteContext(Settings(), {}, actions()))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("server", "vm_compliance_check"), ("host", "host_compliance_check"), ("volume", "object_compliance_check")],
+)
+def test_compliance_policy_is_asked_on_the_check_of_its_kind(kind: str, name: str) -> None:
+    text = f"policies:\n- {{name: c, mode: compliance, target: {kind}}}\n"
+    found, problems = read({"policies/a.yaml": text.encode()}, SiteContext(Settings(), {}, actions()))
+    assert problems == []
+    assert [policy.name for policy in found.attached(name, kind)] == ["c"]
