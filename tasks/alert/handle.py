@@ -105,7 +105,7 @@ def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict
     outcome.firings.append(Firing(alert.name, about, alert.severity, summary, due))
     if due:
         outcome.findings.append(Finding("alert", alert.name, FIRED, detail))
-        put(outcome, ask(f"alert:{alert.name}", alert.notify, facts, target), target)
+        put(outcome, ask(f"alert:{alert.name}", alert.notify, facts, target, alert.limit), target)
         return
     outcome.findings.append(Finding("alert", alert.name, _held(notified, alert.delay, view.now), detail))
 

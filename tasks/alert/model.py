@@ -14,6 +14,7 @@ from tasks.expressions.facts import Facts
 from tasks.expressions.placeholders import Template
 from tasks.expressions.tree import Expression
 from tasks.expressions.verdict import storable
+from tasks.model.outcome import Limit
 
 #: Answers to patterns that are remembered; event types come from outside, so there must be an end.
 _REMEMBERED = 4096
@@ -41,6 +42,7 @@ class Alert:
     resolved_by: tuple[str, ...] = ()
     times: int = 1
     within: timedelta = timedelta()
+    limit: Limit | None = None
 
     def names(self, event_type: str) -> bool:
         """Whether ``on`` names an event type, exactly or by a pattern."""

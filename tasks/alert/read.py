@@ -34,6 +34,7 @@ PART = Part(name="alerts", patterns=("alerts/*.yaml", "alerts/*.yml"), read=read
 def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Alert | None:
     """Everything is checked even where something is wrong already; None where anything is."""
     found: list[Mistake] = []
+    allowed = context.settings.actions.destructive
     checked: AlertEntry | None = None
     try:
         checked = AlertEntry.model_validate(entry)
@@ -45,7 +46,7 @@ def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: l
         strict = entry.get("missing") == "strict"
         when, wrong = compile_expression(entry["when"], at=(*at, "when"), kind=kind, strict=strict)
         found += wrong
-    notify = read_actions(entry.get("notify"), (*at, "notify"), context.actions, kind, found)
+    notify = read_actions(entry.get("notify"), (*at, "notify"), context.actions, kind, found, destructive=allowed)
     summary = _summary(entry, at, kind, found)
     mistakes += found
     if checked is None or any(mistake.severity == "error" for mistake in found):
@@ -63,6 +64,7 @@ def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: l
         resolved_by=tuple(checked.resolved_by),
         times=checked.at_least.times if checked.at_least else 1,
         within=checked.at_least.within if checked.at_least else timedelta(),
+        limit=checked.limit.limit() if checked.limit else None,
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release, wait
 from tasks.conveyor.claim import Claimed, claim, due_places
 from tasks.conveyor.offspring import Raised, ask, note_checks, raise_events, settle_incidents
+from tasks.conveyor.operations import decide
 from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY, ORDER
 from tasks.conveyor.record import decisions, finish, write_facts
 from tasks.conveyor.settle import settle
@@ -134,6 +135,7 @@ class _Batch:
         if moved:
             self.stop_at(stage, behind)
         dead = put_back(session, stage, failures, self._site.settings.conveyor, now, self._count)
+        self._result.effects += decide(session, self._site, now, stage, done, dead)
         self._result.raised_lanes |= settle(session, self._site.settings, now, done, dead, self._count)
         for failure in failures:
             failure.claimed.steps.append((stage, []))
@@ -160,7 +162,7 @@ class _Batch:
         ending = self._far and stage == ORDER[-1]
         gone = {c.event.id for c in events} if ending else set()
         write_facts(session, [c for c, o in done if o.facts is not None and c.event.id not in gone])
-        self._result.effects = ask(session, [(c, wish) for c, o in done for wish in o.asks], site, now)
+        self._result.effects += ask(session, [(c, wish) for c, o in done for wish in o.asks], site, now)
         settle_incidents(session, done, now)
         note_checks(session, done, now)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import POLICY_SOURCE, Claimed
+from tasks.conveyor.operations import limits_of, row_of
 from tasks.conveyor.order import ENTRY_OF_RAISED
-from tasks.ledger import bulk
+from tasks.ledger import bulk, waiting
 from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
 from tasks.ledger.incident_moves import resolve
 from tasks.ledger.incidents import OPEN, AlertFiring, Incident, firing_key
+from tasks.ledger.operations import DECIDING, UNDECIDED, Operation
 from tasks.ledger.tally import Count
 from tasks.model.event import POLICY_EVENT, lane_of, object_key
 from tasks.model.event import Event as EventValue
@@ -78,20 +80,10 @@ def raise_events(
         elif take and row.object_key == cause.object_key:
             taken.append(_child(row.id, row.message_id, by_message[row.message_id]))
         else:
-            lane = lane_of(row.object_key, lanes)
-            places.append(
-                {
-                    "event_id": row.id,
-                    "stage": ENTRY_OF_RAISED,
-                    "lane": lane,
-                    "occurred_at": row.occurred_at,
-                    "due_at": now,
-                    "object_key": row.object_key,
-                    "attempts": 0,
-                }
-            )
+            places.append(_place(row, lanes, now))
     bulk.insert(session, Place, places)
     bulk.insert(session, DeadLetter, letters)
+    bulk.insert(session, Operation, _operations(stored, by_message, {letter["event_id"] for letter in letters}, now))
     count.add(
         count.internal(session, now),
         received=len(stored),
@@ -99,6 +91,32 @@ def raise_events(
         dead=len(letters),
     )
     return Born({p["lane"] for p in places}, taken)
+
+
+def _place(row: Any, lanes: int, now: datetime) -> dict[str, Any]:
+    return {
+        "event_id": row.id,
+        "stage": ENTRY_OF_RAISED,
+        "lane": lane_of(row.object_key, lanes),
+        "occurred_at": row.occurred_at,
+        "due_at": now,
+        "object_key": row.object_key,
+        "attempts": 0,
+    }
+
+
+def _operations(
+    stored: Sequence[Any], by_message: Mapping[str, Raised], dead: set[int], now: datetime
+) -> list[dict[str, Any]]:
+    """The operations that raised events announce; those of an event that lies too deep are never decided on."""
+    rows = []
+    for row in stored:
+        cause, _, wish = by_message[row.message_id]
+        if wish.operation is None:
+            continue
+        operation = row_of(row.id, wish.operation, now, cause_id=cause.event.id)
+        rows.append({**operation, "state": UNDECIDED if row.id in dead else DECIDING})
+    return rows
 
 
 def _child(number: int, message: str, raised: Raised) -> Claimed:
@@ -167,7 +185,7 @@ def _event_row(message: str, raised: Raised, site: Site, now: datetime) -> dict[
 
 
 def ask(session: Session, asks: Sequence[tuple[Claimed, Ask]], site: Site, now: datetime) -> list[int]:
-    """Store effects under their idempotency keys; returns the ids of the new ones."""
+    """Store effects under their idempotency keys; returns the ids of the new ones that wait for no other."""
     rows = [
         {
             "key": wish.key(claimed.event.id),
@@ -180,11 +198,14 @@ def ask(session: Session, asks: Sequence[tuple[Claimed, Ask]], site: Site, now: 
             "site_version": site.version,
             "state": ASKED,
             "asked_at": now,
-            "due_at": now,
+            "due_at": now if wish.after is None else waiting.NEVER,
+            "after_key": wish.after.key(claimed.event.id) if wish.after else None,
+            "limits": limits_of(wish),
         }
         for claimed, wish in asks
     ]
-    return [row.id for row in bulk.insert(session, Effect, rows, conflict="DO NOTHING", returning=("id",))]
+    stored = bulk.insert(session, Effect, rows, conflict="DO NOTHING", returning=("id", "after_key"))
+    return [row.id for row in stored if row.after_key is None]
 
 
 def note_checks(session: Session, done: Sequence[tuple[Claimed, Outcome]], now: datetime) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from tasks.ledger.compliance import ComplianceCheck
+from tasks.ledger.effects import SPENT_KEPT, Spent
 from tasks.ledger.events import FINISHED, Decision, Digest, Event, Notification
 from tasks.ledger.inventory import RefreshRequest
 from tasks.ledger.providers import Tally
@@ -55,6 +56,7 @@ def expire(ledger: Ledger, settings: Settings, now: datetime) -> int:
         if len(ids) < PAGE:
             break
     with ledger.transaction() as session:
+        session.execute(delete(Spent).where(Spent.at < now - SPENT_KEPT))
         # No event of such a digest is left: the latest of them occurred before the retention time.
         session.execute(delete(Digest).where(Digest.latest < before))
         session.execute(delete(ComplianceCheck).where(ComplianceCheck.checked_at < before))

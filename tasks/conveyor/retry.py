@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from tasks.ledger import bulk
+from tasks.ledger import bulk, waiting
 from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.effects import DEAD as DEAD_EFFECT
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
@@ -50,14 +50,20 @@ def retry_event(session: Session, event_id: int, now: datetime, lanes: int) -> b
 
 
 def retry_effect(session: Session, effect_id: int, now: datetime) -> bool:
-    """Open a dead effect again under its old key; False where it is not dead."""
+    """Open a dead effect again under its old key, and those that were given up with it; False where it is not dead."""
     changed = session.execute(
         update(Effect)
         .where(Effect.id == effect_id, Effect.state == DEAD_EFFECT)
         .values(state=ASKED, due_at=now, attempts=0, error=None, ended_at=None, lease_until=None)
-        .returning(Effect.id)
-    )
-    return changed.one_or_none() is not None
+        .returning(Effect.key, Effect.after_key)
+    ).one_or_none()
+    if changed is None:
+        return False
+    waiting.reopen(session, changed.key)
+    if changed.after_key is not None:
+        due = waiting.after(session, changed.after_key, now)
+        session.execute(update(Effect).where(Effect.id == effect_id).values(due_at=due))
+    return True
 
 
 def retry_target(session: Session, target_id: int, now: datetime) -> bool:

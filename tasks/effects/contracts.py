@@ -43,6 +43,12 @@ class Action(Protocol):
     params: ClassVar[type[BaseModel]]
     #: The longest one attempt may take, in seconds, for parameters that name no other limit.
     limit_seconds: ClassVar[float]
+    #: Optional, False where it is absent: it acts on a cloud, so ``actions.per_rule`` and ``per_target`` count it.
+    #: ``limited: ClassVar[bool]``
+    #: Optional, False where it is absent: it ends or moves work, which a site has to allow (``actions.destructive``).
+    #: ``destructive: ClassVar[bool]``
+    #: Optional: for parameters, the internal event whose policies are asked before it comes to be.
+    #: ``guard(params: Mapping[str, Any]) -> str | None``
 
     def run(self, params: Any, context: EffectContext) -> Done:
         """Try once.

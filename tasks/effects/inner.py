@@ -65,6 +65,13 @@ class _Inner:
         raise Permanent(f"{self.name} is carried out by policies and alerts, and not as an effect of its own")
 
 
+class Prevent(_Inner):
+    """Keeps the operation from happening that the event announces (spec policy-alerts 2.9)."""
+
+    name: ClassVar[str] = "prevent"
+    params: ClassVar[type[BaseModel]] = Nothing
+
+
 class ApproveRequest(_Inner):
     """Approves the request that the policy is asked about; whoever was quicker counts."""
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from tasks.ledger import bulk
+from tasks.ledger import bulk, waiting
 from tasks.ledger.effects import ASKED, DEAD, DONE, Effect, EffectTry
 from tasks.ledger.events import Event
 from tasks.ledger.inventory import InventoryObject
@@ -25,6 +25,7 @@ class Taken(NamedTuple):
     """An effect under our lease, with what its action may know.
 
     ``attempt`` counts the tries since it was opened, by a decision or by an operator; ``number`` all of them.
+    ``limits`` are those of its rule, as :class:`tasks.ledger.effects.Effect` has them.
     """
 
     id: int
@@ -35,6 +36,8 @@ class Taken(NamedTuple):
     number: int
     event: Mapping[str, Any]
     target: Mapping[str, Any] | None
+    rule: str = ""
+    limits: Mapping[str, Any] | None = None
 
 
 def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: float) -> Taken | None:
@@ -48,15 +51,17 @@ def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: 
     target = None
     if row.target_kind and row.target_id:
         target = {"kind": row.target_kind, "id": row.target_id, **(_object(about) if about.object_state else {})}
-    return Taken(effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target)
+    return Taken(
+        effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target, row.rule, row.limits
+    )
 
 
 #: Written out, since putting them together took longer than running them.
 _TAKE: Any = text(
     "UPDATE effect SET lease_owner = :worker, lease_until = :until, attempts = attempts + 1 "
     "WHERE id = :id AND state = 'asked' AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now) "
-    "RETURNING key, action, params, attempts, target_kind, target_id"
-).columns(params=Effect.__table__.c.params.type)
+    "RETURNING key, action, params, attempts, target_kind, target_id, rule, limits"
+).columns(params=Effect.__table__.c.params.type, limits=Effect.__table__.c.limits.type)
 _TRY = text(
     "INSERT INTO effect_try (effect_id, attempt, worker, started_at) "
     "SELECT :id, coalesce(max(attempt), 0) + 1, :worker, :now FROM effect_try WHERE effect_id = :id RETURNING attempt"
@@ -140,8 +145,13 @@ def finish(session: Session, taken: Taken, worker: str, verdict: Verdict, now: d
             Effect.id == taken.id, Effect.lease_owner == worker, Effect.attempts == taken.attempt, Effect.state == ASKED
         )
         .values(**values)
-        .returning(Effect.id)
+        .returning(Effect.key)
     ).all()
+    for row in rows:
+        if verdict.word == "done":
+            waiting.release(session, row.key, now)
+        elif verdict.word == "dead":
+            waiting.abandon(session, row.key, now)
     session.execute(
         update(EffectTry)
         .where(EffectTry.effect_id == taken.id, EffectTry.attempt == taken.number)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tasks.effects import ledger as effects
+from tasks.effects import limits
 from tasks.effects.contracts import Action, EffectContext
 from tasks.effects.ledger import Taken, Verdict
 from tasks.ledger.session import Ledger
@@ -51,8 +52,7 @@ def run(
     tried = 0
     settings = place.site.settings.effects
     for effect_id in ids:
-        with place.ledger.transaction() as session:
-            taken = effects.take(session, effect_id, place.worker, clock.now(), settings.lease_seconds)
+        taken = _take(place, effect_id, actions, settings.lease_seconds)
         if taken is None:
             continue
         tried += 1
@@ -68,6 +68,21 @@ def run(
             summary=verdict.summary,
         )
     return tried
+
+
+def _take(place: Place, effect_id: int, actions: Mapping[str, Action], seconds: float) -> Taken | None:
+    """Take an effect to try it; None where it is not to be tried, or not any more because of a limit."""
+    now, rules = clock.now(), place.site.settings.actions
+    with place.ledger.transaction() as session:
+        taken = effects.take(session, effect_id, place.worker, now, seconds)
+        if taken is None or rules.dry_run:
+            return taken
+        over = limits.refusal(session, taken, actions.get(taken.action), rules, now)
+        if over is None:
+            return taken
+        effects.finish(session, taken, place.worker, Verdict("dead", over), now)
+    log.warning("effect not tried: a limit is reached", effect=effect_id, action=taken.action, reason=over)
+    return None
 
 
 def _finish(place: Place, taken: Taken, verdict: Verdict) -> bool:
@@ -101,6 +116,10 @@ def _attempt(
         if action is None:
             return Verdict("dead", f"no action is called {taken.action}: install its package, then `catchment retry`")
         params = action.params.model_validate(taken.params)
+        if site.settings.actions.dry_run:
+            return Verdict("done", "dry run: nothing was done (actions.dry_run in catchment.toml)", {"dry_run": True})
+        if getattr(action, "destructive", False) and not site.settings.actions.destructive:
+            return Verdict("dead", f"{taken.action} is destructive, and actions.destructive in catchment.toml is false")
         context = EffectContext(taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root)
         done = action.run(params, context)
         return Verdict("done", done.summary, done.detail)

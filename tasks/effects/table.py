@@ -24,6 +24,7 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "webhook": Webhook,
         "mail": Mail,
         "script": Script,
+        "prevent": inner.Prevent,
         "approve_request": inner.ApproveRequest,
         "deny_request": inner.DenyRequest,
         "raise_event": inner.RaiseEvent,

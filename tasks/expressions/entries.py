@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, field_validator
 
+from tasks.expressions.delays import Delay
 from tasks.expressions.mistakes import At, Mistake, shown
+from tasks.model.outcome import Limit
 
 
 def _one_or_many(value: object) -> object:
@@ -20,6 +23,27 @@ Name = Annotated[str, StringConstraints(pattern=r"^\w[\w .-]{0,99}$")]
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 #: In front of a list: one text stands for a list of one.
 OneOrMany = BeforeValidator(_one_or_many)
+#: What was tried is remembered for so long.
+MOST_WITHIN = timedelta(days=7)
+
+
+class LimitEntry(BaseModel, extra="forbid"):
+    """How often a rule's effects are tried in a time."""
+
+    per_rule: int = Field(1_000_000, ge=1, le=1_000_000, description="So many effects of this rule.")
+    per_target: int = Field(1_000_000, ge=1, le=1_000_000, description="So many of them on one object.")
+    within: Delay = Field(description="In any time of this length, such as 10m or 1h; a week at the most.")
+
+    @field_validator("within")
+    @classmethod
+    def _is_kept(cls, within: timedelta) -> timedelta:
+        if not timedelta() < within <= MOST_WITHIN:
+            raise ValueError(f"it must be longer than nothing and at most {MOST_WITHIN.days} days")
+        return within
+
+    def limit(self) -> Limit:
+        """The limit as effects carry it."""
+        return Limit(self.per_rule, self.per_target, self.within.total_seconds())
 
 
 class RuleEntry(BaseModel, extra="forbid"):
@@ -31,6 +55,9 @@ class RuleEntry(BaseModel, extra="forbid"):
         description="What a missing value counts as: 0, empty or false; with strict it equals nothing.",
     )
     active: bool = Field(True, description="With false it is kept and not asked.")
+    limit: LimitEntry | None = Field(
+        None, description="What is beyond it goes to the desk untried: {per_target: 1, within: 1h}."
+    )
 
 
 class Names:

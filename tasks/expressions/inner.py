@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from tasks.model.compliance import NON_COMPLIANT, Checked, answer_event, check_event
 from tasks.model.event import REQUEST, ObjectRef
@@ -17,10 +18,26 @@ def put(outcome: Outcome, asked: Iterable[Ask], target: ObjectRef | None) -> Non
     """Put what rules asked for into the outcome: as effects, or as what Catchment does itself."""
     for wish in asked:
         inner = _INNER.get(wish.action)
-        if inner is None or target is None:
-            outcome.asks.append(wish)
-        else:
+        if inner is not None and target is not None:
             inner(outcome, wish, target)
+            continue
+        wish = _behind_an_effect(wish)
+        if wish.guard is not None and target is not None:
+            outcome.raises.append(Raise(wish.guard, target, operation=wish))
+        else:
+            outcome.asks.append(wish)
+
+
+def _behind_an_effect(wish: Ask) -> Ask:
+    """What is done inside is done with the decision, so that nobody waits for it."""
+    before = wish.after
+    while before is not None and before.action in _INNER:
+        before = before.after
+    return wish if before is wish.after else replace(wish, after=before)
+
+
+def _prevent(outcome: Outcome, wish: Ask, _target: ObjectRef) -> None:
+    outcome.prevented = outcome.prevented or wish.rule
 
 
 def _move(word: str) -> _Put:
@@ -77,6 +94,7 @@ def _rule(wish: Ask) -> str:
 
 
 _INNER: Mapping[str, _Put] = {
+    "prevent": _prevent,
     "approve_request": _move("approve"),
     "deny_request": _move("deny"),
     "raise_event": _raise,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ForeignKey, Identity, Index, SmallInteger, Text, text
@@ -13,13 +13,16 @@ from tasks.ledger.base import Base, Id
 ASKED = "asked"
 DONE = "done"
 DEAD = "dead"
+#: What is older counts under no limit that can be written.
+SPENT_KEPT = timedelta(days=7)
 
 
 class Effect(Base):
     """One effect, written with the decision that asked for it and unique by its key (DESIGN 3).
 
     ``state`` is ``asked`` until it is ``done`` or ``dead``; while somebody tries it, the lease says who
-    and until when.
+    and until when. One with ``after_key`` is not due before the effect of that key is done. ``limits`` are its
+    rule's own: ``rule``, ``target`` and ``seconds``.
     """
 
     __tablename__ = "effect"
@@ -37,6 +40,12 @@ class Effect(Base):
             sqlite_where=text("state = 'dead'"),
         ),
         Index("ix_effect_event", "event_id"),
+        Index(
+            "ix_effect_after",
+            "after_key",
+            postgresql_where=text("after_key IS NOT NULL"),
+            sqlite_where=text("after_key IS NOT NULL"),
+        ),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -57,6 +66,19 @@ class Effect(Base):
     lease_until: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    after_key: Mapped[str | None]
+    limits: Mapped[dict[str, Any] | None]
+
+
+class Spent(Base):
+    """An effect that was tried under a limit, under what it counts for: its rule, its object."""
+
+    __tablename__ = "spent"
+    __table_args__ = (Index("ix_spent_key", "key", "at"), Index("ix_spent_at", "at"))
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    effect_id: Mapped[int] = mapped_column(Id, primary_key=True)
+    at: Mapped[datetime]
 
 
 class EffectTry(Base):

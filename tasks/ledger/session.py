@@ -192,3 +192,4 @@ def lock(session: Session, space: int, key: int) -> None:
 #: Lock spaces: what the second number of an advisory lock counts.
 LANE_LOCK = 0x4C41
 CATCH_LOCK = 0x4341
+SPENT_LOCK = 0x5350

@@ -53,6 +53,11 @@ class Definitions(Mapping[str, Definition]):
 
     def __init__(self, own: Iterable[Definition] = ()) -> None:
         self._known = {**shipped(), **{definition.name: definition for definition in own}}
+        self._preventable = frozenset(name for name, definition in self._known.items() if definition.preventable)
+
+    def preventable(self, name: object) -> bool:
+        """Whether an event of this name announces an operation that its policies may prevent."""
+        return name in self._preventable
 
     def __getitem__(self, name: str) -> Definition:
         return self._known[name]

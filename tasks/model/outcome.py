@@ -35,27 +35,47 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Raise:
-    """An internal event to raise on an object, caused by the event at hand."""
+class Limit:
+    """How often effects may be tried within so many seconds: those of one rule, and those of it on one object."""
 
-    event_type: str
-    target: ObjectRef
-    inputs: dict[str, Any] = field(default_factory=dict)
+    per_rule: int
+    per_target: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An effect asked for. One row a (event, rule, action, target): the idempotency key (DESIGN 3)."""
+    """An effect asked for. One row a (event, rule, action, target): the idempotency key (DESIGN 3).
+
+    ``after`` is the one that has to be done first. ``guard`` names the internal event whose policies decide
+    whether it comes to be at all (spec policy-alerts 2.9).
+    """
 
     action: str
     rule: str
     params: dict[str, Any]
     target: ObjectRef | None = None
     ordinal: int = 0
+    limit: Limit | None = None
+    after: Ask | None = None
+    guard: str | None = None
 
     def key(self, event_id: int) -> str:
         """The idempotency key under the event that caused the effect."""
         return f"{event_id}:{self.rule}:{self.action}:{self.target or ''}:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """An internal event to raise on an object, caused by the event at hand.
+
+    ``operation`` is the effect that is written once the policies of this event let it pass.
+    """
+
+    event_type: str
+    target: ObjectRef
+    inputs: dict[str, Any] = field(default_factory=dict)
+    operation: Ask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +167,8 @@ class Outcome:
     """All that one stage concluded on one event. An empty outcome passes the event on unchanged.
 
     With ``again`` the event stays at the stage, and holds back nobody. ``delivered`` is set for deliveries
-    that a request waits for, ``options`` where a method changed those of its task.
+    that a request waits for, ``options`` where a method changed those of its task. ``prevented`` names the rule
+    that keeps the operation from happening which the event announces; ``undecided`` says why nobody could tell.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -164,6 +185,8 @@ class Outcome:
     moves: list[Move] = field(default_factory=list)
     options: dict[str, Any] | None = None
     checks: list[Checked] = field(default_factory=list)
+    prevented: str | None = None
+    undecided: str | None = None
 
 
 class ObjectFacts(NamedTuple):

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
-from tasks.expressions.inner import put
 from tasks.expressions.verdict import EvaluationFault, plain
 from tasks.model.compliance import COMPLIANT, NON_COMPLIANT, NOT_EVALUATED, Checked, answer_event
 from tasks.model.event import ObjectRef
 from tasks.model.outcome import Finding, Outcome, Raise
-from tasks.policy.judge import ERROR, MATCHED, NOT_ASSIGNED, NOT_MATCHED, OUT_OF_SCOPE, freshness
+from tasks.policy.judge import ERROR, MATCHED, NOT_ASSIGNED, NOT_MATCHED, OUT_OF_SCOPE, ask_for, freshness
 from tasks.policy.model import Policy, PolicySet
 
 
@@ -40,9 +38,7 @@ def checked(attached: Sequence[Policy], policies: PolicySet, facts: Facts, targe
     told = answer_event(target.kind, status)
     if told is not None:
         outcome.raises.append(Raise(told, target))
-    asked = [a for policy in held for a in ask(f"policy:{policy.name}:true", policy.then, facts, target)]
-    asked += [a for policy in failed for a in ask(f"policy:{policy.name}:false", policy.otherwise, facts, target)]
-    put(outcome, asked, target)
+    ask_for(outcome, held, failed, facts, target)
     return outcome
 
 

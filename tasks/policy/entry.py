@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from tasks.expressions.delays import Delay
 from tasks.expressions.entries import Kind, Name, OneOrMany, RuleEntry
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.:-]{0,199}$")]
@@ -30,6 +31,9 @@ class PolicyEntry(RuleEntry):
     on: Annotated[list[EventType], OneOrMany] = Field(
         min_length=1,
         description="The internal events that it is asked on, by their exact names, such as vm_start.",
+    )
+    fresh: Delay | None = Field(
+        None, description="How old the facts may be, such as 30s: older ones are read again before it is judged."
     )
     scope: Any = Field(None, description="Where this is false, the policy does not apply.")
     when: Any = Field(None, description="What must hold. Without it the policy is always true.")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
+from tasks.expressions.inner import put
 from tasks.expressions.tree import Expression, Verdict
 from tasks.expressions.verdict import EvaluationFault, plain
+from tasks.model.event import ObjectRef
+from tasks.model.outcome import Outcome
 from tasks.policy.model import Policy
 
 MATCHED = "matched"
@@ -58,3 +63,12 @@ def freshness(facts: Facts) -> dict[str, Any]:
     if facts.target is None:
         return {"target": "unknown"}
     return {} if facts.target.state == "known" else {"target": facts.target.state}
+
+
+def ask_for(
+    outcome: Outcome, held: Sequence[Policy], failed: Sequence[Policy], facts: Facts, target: ObjectRef
+) -> None:
+    """Ask for the actions of the policies that hold, then for those of the policies that do not (2.7)."""
+    asked = [a for p in held for a in ask(f"policy:{p.name}:true", p.then, facts, target, p.limit)]
+    asked += [a for p in failed for a in ask(f"policy:{p.name}:false", p.otherwise, facts, target, p.limit)]
+    put(outcome, asked, target)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tasks.expressions.actions import Wanted
 from tasks.expressions.facts import Facts
 from tasks.expressions.tree import Expression
+from tasks.model.outcome import Limit
 from tasks.policy.profiles import Profile
 
 CONTROL, COMPLIANCE = "control", "compliance"
@@ -27,7 +29,8 @@ class Policy:
     """A policy: on these events of this kind of target, if these conditions hold, do this.
 
     ``then`` is asked for when every applicable condition is true, ``otherwise`` when one is false. One whose
-    ``mode`` is compliance says how the target has to be; its event is the check of such a target.
+    ``mode`` is compliance says how the target has to be; its event is the check of such a target. Facts older than
+    ``fresh`` are read again before it is judged.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Policy:
     otherwise: tuple[Wanted, ...]
     active: bool = True
     mode: str = CONTROL
+    limit: Limit | None = None
+    fresh: timedelta | None = None
 
 
 class PolicySet:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tasks.expressions.actions import read_actions
+from tasks.expressions.actions import Wanted, read_actions
 from tasks.expressions.mistakes import At, Mistake, from_validation, shown
 from tasks.expressions.reader import compile_expression
 from tasks.expressions.tree import Expression
@@ -49,8 +49,7 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
     strict = entry.get("missing") == "strict"
     scope = _tree(entry, "scope", at, kind, strict, found)
     conditions = _conditions(entry, at, kind, strict, found)
-    then = read_actions(entry.get("then"), (*at, "then"), context.actions, kind, found)
-    otherwise = read_actions(entry.get("otherwise"), (*at, "otherwise"), context.actions, kind, found)
+    then, otherwise = (_actions(entry, key, at, context, kind, found) for key in ("then", "otherwise"))
     if checked is not None:
         found += _unknown_events(checked, at, context)
     mistakes += found
@@ -67,6 +66,8 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
         otherwise=otherwise,
         active=checked.active,
         mode=checked.mode,
+        fresh=checked.fresh,
+        limit=checked.limit.limit() if checked.limit else None,
     )
 
 
@@ -92,6 +93,19 @@ def _validate(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> PolicyE
     except ValidationError as error:
         mistakes += from_validation(error, at, "the policy", PolicyEntry)
         return None
+
+
+def _actions(
+    entry: dict[Any, Any], key: str, at: At, context: SiteContext, kind: str | None, found: list[Mistake]
+) -> tuple[Wanted, ...]:
+    allowed = context.settings.actions.destructive
+    read = read_actions(entry.get(key), (*at, key), context.actions, kind, found, destructive=allowed)
+    on = entry.get("on")
+    names = [name for name in (on if isinstance(on, list) else [on]) if isinstance(name, str)]
+    if any(one.action == "prevent" for one in read) and not any(map(context.definitions.preventable, names)):
+        what = "there is nothing to prevent: none of the events announces an operation"
+        found.append(Mistake((*at, key), what, "Set it on one that does, such as request_vm_start"))
+    return read
 
 
 def _unknown_events(checked: PolicyEntry, at: At, context: SiteContext) -> Iterator[Mistake]:

@@ -77,6 +77,25 @@ class Effects(BaseModel, extra="forbid"):
     )
 
 
+class Actions(BaseModel, extra="forbid"):
+    """What rules may do to the world, and how often."""
+
+    destructive: bool = Field(
+        False, description="Whether actions may be asked for that end or move work: stop_server, migrate_server, ..."
+    )
+    dry_run: bool = Field(
+        False, description="With true every effect is noted as done and none is tried: a site is watched first."
+    )
+    undecided: Literal["prevent", "allow"] = Field(
+        "prevent", description="What becomes of an operation when a policy that guards it cannot be judged."
+    )
+    per_rule: int = Field(20, ge=1, description="So many actions of one rule on a cloud are tried within the window.")
+    per_target: int = Field(3, ge=1, description="So many of them on one object.")
+    window_seconds: float = Field(
+        3600.0, gt=0, le=604_800, description="The window in which they are counted. A rule's own `limit` replaces it."
+    )
+
+
 class Refresh(BaseModel, extra="forbid"):
     """How inventory is read."""
 
@@ -164,6 +183,7 @@ class Settings(BaseSettings):
     conveyor: Conveyor = Conveyor()
     catch: Catch = Catch()
     effects: Effects = Effects()
+    actions: Actions = Actions()
     refresh: Refresh = Refresh()
     requests: Requests = Requests()
     web: Web = Web()

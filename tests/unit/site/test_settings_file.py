@@ -45,7 +45,7 @@ def test_the_file_sets_and_the_environment_stands_above_it(monkeypatch: pytest.M
         ("\n[web]\nport = 1\n[web]\n", 4, "no TOML: cannot declare", "key = value"),
         ("# x\n[web]\nprot = 80\n", 3, "unknown key 'prot'", "Did you mean 'port'?"),
         ("retention = 5\n", 1, "unknown key 'retention'", "Did you mean 'retention_days'?"),
-        ("xyzzy = 5\n", 1, "unknown key 'xyzzy'", "Known are: broker"),
+        ("xyzzy = 5\n", 1, "unknown key 'xyzzy'", "Known are: actions"),
         ("[wev]\nport = 1\n", 1, "unknown key 'wev'", "Did you mean 'web'?"),
         (
             "[web]\nport = 99999\n",
