@@ -23,6 +23,7 @@ from tasks.ledger.tally import Count
 from tasks.model.event import POLICY_EVENT
 from tasks.model.outcome import Ask, Outcome
 from tasks.site.contracts import Site
+from tasks.site.settings import Settings
 
 #: The stage at which policies are asked.
 DECIDED_AT = "policy"
@@ -61,9 +62,11 @@ def row_of(event_id: int, wish: Ask, now: datetime, *, cause_id: int) -> dict[st
     }
 
 
-def request(session: Session, site: Site, now: datetime, count: Count, wish: Ask, about: About) -> tuple[int, int]:
+def request(
+    session: Session, settings: Settings, now: datetime, count: Count, wish: Ask, about: About
+) -> tuple[int, int]:
     """Ask for an operation by hand: raises the event that announces it; returns its id and the lane to ring for."""
-    raised = raise_internal(session, site.settings, now, count, wish.guard or UNNAMED, about)
+    raised = raise_internal(session, settings, now, count, wish.guard or UNNAMED, about)
     bulk.insert(session, Operation, [row_of(raised[0], wish, now, cause_id=raised[0])])
     return raised
 

@@ -236,7 +236,7 @@ def test_an_operation_asked_for_by_hand_is_decided_on_like_any_other(ledger: Led
         wish = Ask("halt", "operator:erin", {}, about.target, guard="request_vm_poweroff")
         count = Count()
         with ledger.transaction() as session:
-            request(session, stand.present.site, hands.now, count, wish, about)
+            request(session, stand.present.site.settings, hands.now, count, wish, about)
             count.write(session)
     stand.go()
     assert [state for _, state, _ in stand.operations()] == ["prevented", "allowed"]

@@ -38,6 +38,8 @@ COMMANDS = {
     "automate": _Named("workers.cli.automate", "automate", "Look into Automate domains, and try what they lead to."),
     "policies": _Named("workers.cli.policies", "policies", "List policies, and tell what they would conclude."),
     "alerts": _Named("workers.cli.alerts", "alerts", "List incidents, look after them, and close them."),
+    "operate": _Named("workers.cli.operations", "operate", "Ask for an operation on an object of a cloud."),
+    "operations": _Named("workers.cli.operations", "list_operations", "List operations, and what was decided on them."),
     "requests": _Named("workers.cli.requests", "requests", "List, open, decide and cancel requests."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }

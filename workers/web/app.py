@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tasks.site.settings import Settings
-from workers.web import api, assets, automation_requests, buttons, metrics, pages, signin
+from workers.web import api, assets, automation_requests, buttons, metrics, operations, pages, signin
 from workers.web.envelope import Envelope
 from workers.web.faults import on_http, on_invalid
 from workers.web.gate import Gate
@@ -73,6 +73,7 @@ def create_app(
     for router in (
         api.router,
         automation_requests.router,
+        operations.router,
         metrics.router,
         pages.router,
         buttons.router,

@@ -1,0 +1,74 @@
+"""Operations that people ask for: checked like those of rules, and decided on by the same policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from tasks.conveyor.internal import About
+from tasks.conveyor.operations import request
+from tasks.effects.contracts import Action
+from tasks.effects.limits import BY_HAND
+from tasks.effects.table import actions
+from tasks.expressions.mistakes import from_validation, nearest
+from tasks.ledger import listing
+from tasks.ledger.providers import id_of
+from tasks.ledger.tally import Count
+from tasks.model.errors import Permanent
+from tasks.model.event import ObjectRef
+from tasks.model.outcome import Ask
+from tasks.site.settings import Settings
+
+
+def words() -> Mapping[str, Action]:
+    """The actions that people may ask for: those that act on a cloud's objects."""
+    return {word: action for word, action in actions().items() if getattr(action, "limited", False)}
+
+
+def ask(
+    session: Session,
+    settings: Settings,
+    now: datetime,
+    *,
+    provider: str,
+    target: ObjectRef,
+    action: str,
+    params: Mapping[str, Any],
+    who: str,
+    project: str | None = None,
+) -> tuple[int, int]:
+    """Ask for an operation; returns its number and the lane to ring for.
+
+    With a project only its own objects exist. Raises ``Permanent`` with words for what cannot be asked for.
+    """
+    known = words()
+    found = known.get(action)
+    if found is None:
+        raise Permanent(f"there is no operation {action!r}. {nearest(action, known, 'Operations are')}")
+    kinds = getattr(found, "kinds", None)
+    if kinds is not None and target.kind not in kinds:
+        raise Permanent(f"{action} works on {', '.join(kinds)}, and not on a {target.kind}")
+    if getattr(found, "destructive", False) and not settings.actions.destructive:
+        raise Permanent(
+            f"{action} is destructive, which this site does not allow: "
+            "set destructive = true under [actions] in catchment.toml"
+        )
+    try:
+        found.params.model_validate(dict(params))
+    except ValidationError as error:
+        mistakes = from_validation(error, (), f"the operation {action}", found.params)
+        raise Permanent("; ".join(f"{mistake.what}. {mistake.advice}" for mistake in mistakes)) from error
+    thing = listing.inventory_object(session, provider, *target)
+    if thing is None or (project is not None and thing.tenant_id != project):
+        raise Permanent(f"{provider} has no {target} that Catchment knows of: see `catchment inventory`")
+    guard = getattr(found, "guard", None)
+    wish = Ask(action, f"{BY_HAND}:{who}", dict(params), target, guard=guard(params) if guard else None)
+    about = About(id_of(session, provider), target, provider, tenant_id=thing.tenant_id, actor=who, group="operation")
+    count = Count()
+    raised = request(session, settings, now, count, wish, about)
+    count.write(session)
+    return raised
