@@ -25,6 +25,7 @@ class Taken(NamedTuple):
     """An effect under our lease, with what its action may know.
 
     ``attempt`` counts the tries since it was opened, by a decision or by an operator; ``number`` all of them.
+    ``since`` is when the first of those that ``attempt`` counts began.
     """
 
     id: int
@@ -35,6 +36,7 @@ class Taken(NamedTuple):
     number: int
     event: Mapping[str, Any]
     target: Mapping[str, Any] | None
+    since: datetime | None = None
 
 
 def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: float) -> Taken | None:
@@ -44,11 +46,11 @@ def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: 
     if row is None:
         return None
     number = session.execute(_TRY, {"id": effect_id, "worker": worker, **moments}).scalar_one()
-    about = session.execute(_ABOUT, {"id": effect_id}).one()
+    about = session.execute(_ABOUT, {"id": effect_id, "first": number - row.attempts + 1}).one()
     target = None
     if row.target_kind and row.target_id:
         target = {"kind": row.target_kind, "id": row.target_id, **(_object(about) if about.object_state else {})}
-    return Taken(effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target)
+    return Taken(effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target, about.since)
 
 
 #: Written out, since putting them together took longer than running them.
@@ -64,7 +66,8 @@ _TRY = text(
 _ABOUT: Any = text(
     """SELECT e.id, p.name AS provider, e.event_type, e.raw_event_type, e.message_id, e.occurred_at, e.resource_kind,
         e.resource_id, e.parents, e.tenant_id, e.actor, e.host, e."group", e.level, e.parent_id,
-        o.state AS object_state, o.name AS object_name, o.tenant_id AS object_tenant, o.attributes AS attributes
+        o.state AS object_state, o.name AS object_name, o.tenant_id AS object_tenant, o.attributes AS attributes,
+        (SELECT t.started_at FROM effect_try t WHERE t.effect_id = f.id AND t.attempt = :first) AS since
     FROM effect f JOIN event e ON e.id = f.event_id JOIN provider p ON p.id = e.provider_id
     LEFT JOIN inventory o ON o.provider_id = e.provider_id AND o.kind = f.target_kind AND o.ref = f.target_id
     WHERE f.id = :id"""
@@ -72,6 +75,7 @@ _ABOUT: Any = text(
     occurred_at=Event.__table__.c.occurred_at.type,
     parents=Event.__table__.c.parents.type,
     attributes=InventoryObject.__table__.c.attributes.type,
+    since=EffectTry.__table__.c.started_at.type,
 )
 
 

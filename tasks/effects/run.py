@@ -101,8 +101,7 @@ def _attempt(
         if action is None:
             return Verdict("dead", f"no action is called {taken.action}: install its package, then `catchment retry`")
         params = action.params.model_validate(taken.params)
-        context = EffectContext(taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root)
-        done = action.run(params, context)
+        done = action.run(params, _context(site, taken))
         return Verdict("done", done.summary, done.detail)
     except ValidationError as error:
         return Verdict(
@@ -119,6 +118,19 @@ def _attempt(
             pause = max(pause, min(error.after, settings.backoff_limit_seconds))
         due: datetime = clock.now() + timedelta(seconds=pause)
         return Verdict("again", summary, detail, due)
+
+
+def _context(site: Site, taken: Taken) -> EffectContext:
+    return EffectContext(
+        taken.key,
+        taken.attempt,
+        taken.event,
+        taken.target,
+        site.settings,
+        site.root,
+        site.providers,
+        taken.since,
+    )
 
 
 @contextmanager

@@ -34,7 +34,8 @@ def read_actions(
 ) -> tuple[Wanted, ...]:
     """The actions of one list, checked against their parameters' models; notes the mistakes.
 
-    ``known`` maps an action's word to the action, of which only ``params`` is used.
+    ``known`` maps an action's word to the action, of which ``params`` and ``kinds`` are used; ``kind`` is that of
+    the rule's target, None where any object may be (spec policy 8.70).
     """
     if written is None:
         return ()
@@ -68,6 +69,7 @@ def _action(item: object, at: At, known: Mapping[str, Any], kind: str | None, mi
     if action is None:
         mistakes.append(Mistake(place, f"there is no action {shown(word)}", nearest(word, known, "Actions are")))
         return None
+    mistakes += _misplaced(action, word, place, kind)
     params = {} if params is None else params
     if not isinstance(params, Mapping):
         mistakes.append(Mistake(place, f"the parameters of {word} are no mapping", f"Write {word}: {{name: value}}"))
@@ -79,6 +81,14 @@ def _action(item: object, at: At, known: Mapping[str, Any], kind: str | None, mi
     except ValidationError as error:
         mistakes += from_validation(error, place, f"the action {word}", model)
     return Wanted(word, prepare(dict(params), place, kind, mistakes))
+
+
+def _misplaced(action: Any, word: str, at: At, kind: str | None) -> Iterator[Mistake]:
+    """An action that can never work on the rule's targets."""
+    kinds: tuple[str, ...] | None = getattr(action, "kinds", None)
+    if kind is not None and kinds is not None and kind not in kinds:
+        fits = " or ".join(kinds)
+        yield Mistake(at, f"{word} cannot work on a {kind}", f"Use it in a rule with `target: {fits}`, or remove it")
 
 
 def _unkept(value: object, at: At) -> Iterator[Mistake]:
