@@ -1,11 +1,11 @@
-"""Nova v2.1: servers and what is done to them, flavors; the rest is in ``compute_lists``."""
+"""Nova v2.1: servers, flavors; what is done to servers is in ``compute_actions``, the rest in ``compute_lists``."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from examples.cloud.compute_lists import ComputeLists
+from examples.cloud.compute_actions import ComputeActions
 from examples.cloud.compute_views import flavor_view, links, server_view
 from examples.cloud.records import Flavor, Server
 from examples.cloud.refusals import BadRequest, Missing, NotAcceptable, Refusal
@@ -27,7 +27,7 @@ _FAULTS = {
 _VERSION = re.compile(r"(?:compute )?(\d{1,3})\.(\d{1,4})")
 
 
-class Compute(ComputeLists):
+class Compute(ComputeActions):
     """The compute API under ``/compute``."""
 
     prefix = "/compute"
@@ -41,7 +41,6 @@ class Compute(ComputeLists):
         self.route("GET", "/v2.1/servers/detail", self.servers_detail)
         self.route("GET", "/v2.1/servers/{key}", self.server)
         self.route("DELETE", "/v2.1/servers/{key}", self.delete)
-        self.route("POST", "/v2.1/servers/{key}/action", self.act)
         self.route("POST", "/v2.1/servers/{key}/os-volume_attachments", self.attach)
         self.route("DELETE", "/v2.1/servers/{key}/os-volume_attachments/{volume}", self.detach)
         self.route("GET", "/v2.1/flavors", self.flavors)
@@ -168,27 +167,6 @@ class Compute(ComputeLists):
         """Delete a server."""
         self.world.servers.delete(self._reach(request, key).id, request.token.actor(request.request_id))
         return Response(204)
-
-    def act(self, request: Request, key: str) -> Response:
-        """Do something to a server: the one key of the body says what."""
-        body = request.json()
-        if not isinstance(body, dict) or len(body) != 1:
-            raise BadRequest("Malformed request body")
-        name, details = next(iter(body.items()))
-        servers, actor = self.world.servers, request.token.actor(request.request_id)
-        simple = {"os-start": "start", "os-stop": "stop"} | {
-            word: word for word in ("reboot", "suspend", "resume", "pause", "unpause")
-        }
-        if name in simple:
-            servers.act(self._reach(request, key).id, simple[name], actor)
-        elif name == "resize" and isinstance(details, dict) and "flavorRef" in details:
-            servers.resize(self._reach(request, key).id, str(details["flavorRef"]).rsplit("/", 1)[-1], actor)
-        elif name == "confirmResize":
-            servers.confirm_resize(self._reach(request, key).id, actor)
-            return Response(204)
-        else:
-            raise BadRequest(f"There is no such action: {name}")
-        return Response(202)
 
     def attach(self, request: Request, key: str) -> Response:
         """Attach a volume."""

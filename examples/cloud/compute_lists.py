@@ -85,13 +85,13 @@ class ComputeLists(Service):
         request.need_admin("os_compute_api:os-services:list")
         now = micros(self.world.now())
         rows = [
-            ("nova-scheduler", "control1", "internal", True),
-            ("nova-conductor", "control1", "internal", True),
+            ("nova-scheduler", "control1", "internal", True, True),
+            ("nova-conductor", "control1", "internal", True, True),
         ]
-        rows += [("nova-compute", host.name, "nova", host.enabled) for host in self.world.hypervisors.values()]
+        rows += [("nova-compute", h.name, "nova", h.enabled, h.up) for h in self.world.hypervisors.values()]
         host, binary = request.param("host"), request.param("binary")
         shown = []
-        for number, (program, place, zone, enabled) in enumerate(rows, 1):
+        for number, (program, place, zone, enabled, up) in enumerate(rows, 1):
             if host not in (None, place) or binary not in (None, program):
                 continue
             view: dict[str, Any] = {
@@ -100,7 +100,7 @@ class ComputeLists(Service):
                 "host": place,
                 "zone": zone,
                 "status": "enabled" if enabled else "disabled",
-                "state": "up",
+                "state": "up" if up else "down",
                 "updated_at": now,
                 "disabled_reason": None,
             }

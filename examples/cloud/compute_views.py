@@ -80,7 +80,8 @@ def _newer(world: World, request: Request, server: Server, single: bool) -> dict
     if version >= (2, 9):
         more["locked"] = server.locked
     if version >= (2, 16) and admin:
-        more["host_status"] = "UP"
+        host = world.hypervisors.get(server.host or "")
+        more["host_status"] = "" if host is None else "UP" if host.up else "DOWN"
     if version >= (2, 19):
         more["description"] = server.name
     if version >= (2, 26):
@@ -162,7 +163,7 @@ def hypervisor_view(world: World, request: Request, host: Hypervisor) -> dict[st
     view: dict[str, Any] = {
         "id": host.id if uuids else host.number,
         "hypervisor_hostname": host.name,
-        "state": "up",
+        "state": "up" if host.up else "down",
         "status": "enabled" if host.enabled else "disabled",
         "hypervisor_type": "QEMU",
         "hypervisor_version": 8_000_002,

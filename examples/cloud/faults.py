@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["status", "slow", "truncate", "reset", "garbage"]
+Kind = Literal["status", "slow", "truncate", "reset", "lose", "garbage"]
 
 
 @dataclass(slots=True)
@@ -15,7 +15,7 @@ class Fault:
 
     ``status`` answers with ``status`` and ``headers``; ``slow`` waits ``seconds`` first and then answers
     rightly; ``truncate`` promises the whole body and sends half; ``reset`` closes without an answer;
-    ``garbage`` sends something that is no JSON.
+    ``lose`` does what was asked and then closes without an answer; ``garbage`` sends something that is no JSON.
     """
 
     kind: Kind
@@ -49,6 +49,10 @@ class Faults:
     def reset(self, *, times: int = 1, path: str = "") -> None:
         """The next requests get no answer: the connection is closed."""
         self.add(Fault("reset", times, path))
+
+    def lose(self, *, times: int = 1, path: str = "") -> None:
+        """The next requests are carried out, and nobody hears of it: the connection is closed."""
+        self.add(Fault("lose", times, path))
 
     def garbage(self, *, times: int = 1, path: str = "") -> None:
         """The next answers are no JSON."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from examples.cloud import image_store
 from examples.cloud.notices import whole
 from examples.cloud.records import Image
-from examples.cloud.refusals import Missing, Refusal
+from examples.cloud.refusals import BadRequest, Forbidden, Missing, Refusal
 from examples.cloud.tokens import Tokens
 from examples.cloud.wire import Request, Response, Service, page
 
@@ -17,6 +21,18 @@ if TYPE_CHECKING:
 #: Images in a list whose request names no limit.
 DEFAULT_LIMIT = 25
 _OLDER = ("v2.9", "v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
+#: Parameters of a list with a meaning of their own; all others are properties that images must have.
+_PARAMETERS = frozenset(
+    {"name", "status", "visibility", "owner", "created_at", "limit", "marker", "sort", "sort_key", "sort_dir"}
+    | {"os_hidden", "protected"}
+)
+_COMPARISONS: Mapping[str, Callable[[datetime, datetime], bool]] = {
+    "eq": operator.eq,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+}
 _TITLES = {400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
 
 
@@ -31,6 +47,7 @@ class Images(Service):
         self.route("GET", "/versions", self.versions, open=True)
         self.route("GET", "/v2/images", self.images)
         self.route("GET", "/v2/images/{key}", self.image)
+        self.route("DELETE", "/v2/images/{key}", self.delete)
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:
         """Glance's form of an error: a page of HTML."""
@@ -63,6 +80,11 @@ class Images(Service):
             wanted = request.param(field)
             if wanted not in (None, "all"):
                 shown = [image for image in shown if getattr(image, field) == wanted]
+        for name, value in request.query:
+            if name not in _PARAMETERS:
+                shown = [image for image in shown if image.properties.get(name) == value]
+        if moment := request.param("created_at"):
+            shown = [image for image in shown if _created(image, moment)]
         return sorted(shown, key=lambda image: (image.created_at, image.id), reverse=True)
 
     def images(self, request: Request) -> Response:
@@ -75,12 +97,36 @@ class Images(Service):
             body["next"] = f"/v2/images?{following}"
         return Response(200, body)
 
-    def image(self, request: Request, key: str) -> Response:
-        """One image."""
+    def _reach(self, request: Request, key: str) -> Image:
         for image in self._visible(request):
             if image.id == key:
-                return Response(200, _view(image))
+                return image
         raise Missing(f"No image found with ID {key}", "image", key)
+
+    def image(self, request: Request, key: str) -> Response:
+        """One image."""
+        return Response(200, _view(self._reach(request, key)))
+
+    def delete(self, request: Request, key: str) -> Response:
+        """Delete an image of one's own that is not protected."""
+        image, token = self._reach(request, key), request.token
+        if not token.is_admin and (token.project is None or image.owner != token.project.id):
+            raise Forbidden("You are not authorized to complete delete_image action.")
+        if image.protected:
+            raise Forbidden(f"Image {key} is protected and cannot be deleted.")
+        image_store.remove(self.world, image, token.actor(request.request_id))
+        return Response(204)
+
+
+def _created(image: Image, wanted: str) -> bool:
+    """Whether an image was made then: a moment, with ``lt:``, ``lte:``, ``gt:`` or ``gte:`` before it."""
+    compare, _, text = wanted.partition(":") if wanted[:1] in "lg" else ("eq", "", wanted)
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return bool(_COMPARISONS[compare](image.created_at.replace(microsecond=0), moment))
+    except (ValueError, KeyError) as mistake:
+        raise BadRequest(f"Invalid filter value: {wanted}") from mistake
 
 
 def _view(image: Image) -> dict[str, Any]:
@@ -95,7 +141,7 @@ def _view(image: Image) -> dict[str, Any]:
         "virtual_size": image.size,
         "status": image.status,
         "checksum": image.checksum,
-        "protected": False,
+        "protected": image.protected,
         "min_ram": image.min_ram,
         "min_disk": image.min_disk,
         "owner": image.owner,

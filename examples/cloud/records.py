@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+
+#: Deeds that a server remembers; older ones are forgotten.
+KEPT_DEEDS = 100
 
 
 @dataclass(slots=True)
@@ -64,13 +68,17 @@ class Image:
     min_ram: int = 0
     checksum: str = ""
     hash_value: str = ""
+    protected: bool = False
     properties: dict[str, str] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Hypervisor:
-    """A compute host. ``id`` and ``service_id`` are the uuids that newer microversions show."""
+    """A compute host. ``id`` and ``service_id`` are the uuids that newer microversions show.
+
+    ``up`` is False where its nova-compute answers no more.
+    """
 
     id: str
     number: int
@@ -81,6 +89,7 @@ class Hypervisor:
     memory_mb: int = 131_072
     disk_gb: int = 2000
     enabled: bool = True
+    up: bool = True
 
 
 @dataclass(slots=True)
@@ -135,6 +144,15 @@ class Snapshot:
     status: str = "creating"
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody asked nova to do to a server (an *instance action*)."""
+
+    action: str
+    actor: Actor
+    started_at: datetime
+
+
 @dataclass(slots=True)
 class Server:
     """A server, with the states that nova keeps of it."""
@@ -163,6 +181,8 @@ class Server:
     ports: list[str] = field(default_factory=list)
     volumes: list[str] = field(default_factory=list)
     old_flavor: Flavor | None = None
+    shelved_image: str | None = None
+    deeds: deque[Deed] = field(default_factory=lambda: deque(maxlen=KEPT_DEEDS))
 
 
 @dataclass(slots=True)

@@ -199,6 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qsl(parts.query, keep_blank_values=True)
         request = Request(self.command, unquote(parts.path), query, self.headers, body, base)
         response = cloud.answer(request)
+        if fault is not None and fault.kind == "lose":
+            self.close_connection = True
+            return
         if fault is not None and fault.kind == "garbage":
             response = Response(response.status, "<html>not what you asked for</html>", response.headers)
         self._send(response, cut=fault is not None and fault.kind == "truncate")

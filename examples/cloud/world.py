@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from examples.cloud.event_store import EventStore
+from examples.cloud.moves import Moves
 from examples.cloud.networks import Networks
 from examples.cloud.notices import Notice
 from examples.cloud.records import Actor, Flavor, Hypervisor, Image, Project, User
@@ -49,6 +50,7 @@ class World:
         self.networks = Networks(self)
         self.volumes = Volumes(self)
         self.servers = Servers(self)
+        self.moves = Moves(self, self.servers)
         self.events = EventStore()
         self.notices: deque[Notice] = deque(maxlen=KEPT_NOTICES)
         self.listeners: list[Callable[[Notice], None]] = []

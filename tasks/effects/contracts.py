@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from tasks.providers.contracts import ProviderConfig
 from tasks.site.settings import Settings
 
 
@@ -15,7 +17,9 @@ from tasks.site.settings import Settings
 class EffectContext:
     """What an attempt may know: the effect's key, its event and target as plain data, the settings.
 
-    ``site_root`` is the site folder: relative paths of scripts and secret files start there.
+    ``site_root`` is the site folder: relative paths of scripts and secret files start there. ``providers`` are
+    those of the site by name, and ``event["provider"]`` is the name of the one that event and target belong to.
+    ``since`` is when the first of the tries began that ``attempt`` counts.
     """
 
     key: str
@@ -24,6 +28,8 @@ class EffectContext:
     target: Mapping[str, Any] | None
     settings: Settings
     site_root: str
+    providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,16 @@ class Done:
 
 
 class Action(Protocol):
-    """One way to act on the outside world."""
+    """One way to act on the outside world.
+
+    More members may be left out, so readers ask for them by ``getattr`` with what they are then:
+
+    * ``destructive: ClassVar[bool]``, False: whether it can interrupt or lose what runs for somebody.
+    * ``kinds: ClassVar[tuple[str, ...] | None]``, None: the kinds of target that it can work on, None for any
+      target and for none. ``catchment check`` refuses it where a rule's target is of another kind.
+    * ``limited: ClassVar[bool]``, False: it acts on a cloud, so ``actions.per_rule`` and ``per_target`` count it.
+    * ``guard(params) -> str | None``, none: the internal event whose policies are asked before it comes to be.
+    """
 
     #: The word for it in policies and alerts.
     name: ClassVar[str]
@@ -43,12 +58,6 @@ class Action(Protocol):
     params: ClassVar[type[BaseModel]]
     #: The longest one attempt may take, in seconds, for parameters that name no other limit.
     limit_seconds: ClassVar[float]
-    #: Optional, False where it is absent: it acts on a cloud, so ``actions.per_rule`` and ``per_target`` count it.
-    #: ``limited: ClassVar[bool]``
-    #: Optional, False where it is absent: it ends or moves work, which a site has to allow (``actions.destructive``).
-    #: ``destructive: ClassVar[bool]``
-    #: Optional: for parameters, the internal event whose policies are asked before it comes to be.
-    #: ``guard(params: Mapping[str, Any]) -> str | None``
 
     def run(self, params: Any, context: EffectContext) -> Done:
         """Try once.

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from tasks.effects.contracts import Done, EffectContext
 from tasks.model.errors import Permanent
+from tasks.model.event import REQUEST
 
 #: Part of an address: names between slashes.
 _NAMES = r"^/?[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$"
@@ -77,6 +78,7 @@ class ApproveRequest(_Inner):
 
     name: ClassVar[str] = "approve_request"
     params: ClassVar[type[BaseModel]] = Reason
+    kinds: ClassVar[tuple[str, ...] | None] = (REQUEST,)
 
 
 class DenyRequest(_Inner):
@@ -84,6 +86,7 @@ class DenyRequest(_Inner):
 
     name: ClassVar[str] = "deny_request"
     params: ClassVar[type[BaseModel]] = Reason
+    kinds: ClassVar[tuple[str, ...] | None] = (REQUEST,)
 
 
 class RaiseEvent(_Inner):

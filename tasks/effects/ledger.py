@@ -26,6 +26,7 @@ class Taken(NamedTuple):
 
     ``attempt`` counts the tries since it was opened, by a decision or by an operator; ``number`` all of them.
     ``limits`` are those of its rule, as :class:`tasks.ledger.effects.Effect` has them.
+    ``since`` is when the first of those that ``attempt`` counts began.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Taken(NamedTuple):
     number: int
     event: Mapping[str, Any]
     target: Mapping[str, Any] | None
+    since: datetime | None = None
     rule: str = ""
     limits: Mapping[str, Any] | None = None
 
@@ -47,13 +49,14 @@ def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: 
     if row is None:
         return None
     number = session.execute(_TRY, {"id": effect_id, "worker": worker, **moments}).scalar_one()
-    about = session.execute(_ABOUT, {"id": effect_id}).one()
+    about = session.execute(_ABOUT, {"id": effect_id, "first": number - row.attempts + 1}).one()
     target = None
     if row.target_kind and row.target_id:
         target = {"kind": row.target_kind, "id": row.target_id, **(_object(about) if about.object_state else {})}
     return Taken(
-        effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target, row.rule, row.limits
-    )
+        effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target, about.since,
+        row.rule, row.limits,
+    )  # fmt: skip
 
 
 #: Written out, since putting them together took longer than running them.
@@ -69,7 +72,8 @@ _TRY = text(
 _ABOUT: Any = text(
     """SELECT e.id, p.name AS provider, e.event_type, e.raw_event_type, e.message_id, e.occurred_at, e.resource_kind,
         e.resource_id, e.parents, e.tenant_id, e.actor, e.host, e."group", e.level, e.parent_id,
-        o.state AS object_state, o.name AS object_name, o.tenant_id AS object_tenant, o.attributes AS attributes
+        o.state AS object_state, o.name AS object_name, o.tenant_id AS object_tenant, o.attributes AS attributes,
+        (SELECT t.started_at FROM effect_try t WHERE t.effect_id = f.id AND t.attempt = :first) AS since
     FROM effect f JOIN event e ON e.id = f.event_id JOIN provider p ON p.id = e.provider_id
     LEFT JOIN inventory o ON o.provider_id = e.provider_id AND o.kind = f.target_kind AND o.ref = f.target_id
     WHERE f.id = :id"""
@@ -77,6 +81,7 @@ _ABOUT: Any = text(
     occurred_at=Event.__table__.c.occurred_at.type,
     parents=Event.__table__.c.parents.type,
     attributes=InventoryObject.__table__.c.attributes.type,
+    since=EffectTry.__table__.c.started_at.type,
 )
 
 

@@ -120,8 +120,7 @@ def _attempt(
             return Verdict("done", "dry run: nothing was done (actions.dry_run in catchment.toml)", {"dry_run": True})
         if getattr(action, "destructive", False) and not site.settings.actions.destructive:
             return Verdict("dead", f"{taken.action} is destructive, and actions.destructive in catchment.toml is false")
-        context = EffectContext(taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root)
-        done = action.run(params, context)
+        done = action.run(params, _context(site, taken))
         return Verdict("done", done.summary, done.detail)
     except ValidationError as error:
         return Verdict(
@@ -138,6 +137,19 @@ def _attempt(
             pause = max(pause, min(error.after, settings.backoff_limit_seconds))
         due: datetime = clock.now() + timedelta(seconds=pause)
         return Verdict("again", summary, detail, due)
+
+
+def _context(site: Site, taken: Taken) -> EffectContext:
+    return EffectContext(
+        taken.key,
+        taken.attempt,
+        taken.event,
+        taken.target,
+        site.settings,
+        site.root,
+        site.providers,
+        taken.since,
+    )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from tasks.effects import inner
+from tasks.effects.cloud import CLOUD_ACTIONS
 from tasks.effects.contracts import Action
 from tasks.effects.log import Log
 from tasks.effects.mail import Mail
@@ -33,6 +34,7 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "mark_noncompliant": inner.MarkNonCompliant,
         "automate": inner.CallInstance,
         "open_request": inner.OpenRequest,
+        **{action.name: action for action in CLOUD_ACTIONS},
     }
 )
 

@@ -42,7 +42,8 @@ def read_actions(
 ) -> tuple[Wanted, ...]:  # fmt: skip
     """The actions of one list, checked against their parameters' models; notes the mistakes.
 
-    ``known`` maps an action's word to the action. Destructive ones are a mistake where the site does not allow them.
+    ``known`` maps an action's word to the action; ``kind`` is that of the rule's target, None where any object may
+    be (spec policy-alerts 8.70). Destructive actions are a mistake where the site does not allow them.
     """
     if written is None:
         return ()
@@ -86,6 +87,7 @@ def _action(item: object, at: At, known: Mapping[str, Any], kind: str | None, mi
     if action is None:
         mistakes.append(Mistake(place, f"there is no action {shown(word)}", nearest(word, known, "Actions are")))
         return None
+    mistakes += _misplaced(action, word, place, kind)
     params = {} if params is None else params
     if not isinstance(params, Mapping):
         mistakes.append(Mistake(place, f"the parameters of {word} are no mapping", f"Write {word}: {{name: value}}"))
@@ -107,6 +109,14 @@ def _in_turn(item: object, at: At, mistakes: list[Mistake]) -> tuple[object, boo
     if not isinstance(said, bool):
         mistakes.append(Mistake((*at, SYNCHRONOUS), f"{shown(said)} is neither true nor false", "Write true or false"))
     return {word: params for word, params in item.items() if word != SYNCHRONOUS}, said is True
+
+
+def _misplaced(action: Any, word: str, at: At, kind: str | None) -> Iterator[Mistake]:
+    """An action that can never work on the rule's targets."""
+    kinds: tuple[str, ...] | None = getattr(action, "kinds", None)
+    if kind is not None and kinds is not None and kind not in kinds:
+        fits = " or ".join(kinds)
+        yield Mistake(at, f"{word} cannot work on a {kind}", f"Use it in a rule with `target: {fits}`, or remove it")
 
 
 def _unkept(value: object, at: At) -> Iterator[Mistake]:

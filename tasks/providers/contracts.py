@@ -1,9 +1,10 @@
-"""The three things that a kind of provider brings: monitors, a converter, an inventory reader."""
+"""What a kind of provider brings: monitors, a converter, an inventory reader, an operator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from tasks.model.event import Identity, Message, Normalised, Notification, ObjectRef
@@ -136,11 +137,46 @@ class InventoryReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """The try of an effect that an operation belongs to.
+
+    ``key`` is equal at every try of one effect. ``number`` counts the tries from 1, and ``since`` is when the
+    first of them began: what the object went through from then on may be the work of an earlier try whose
+    answer was lost.
+    """
+
+    key: str
+    number: int
+    since: datetime
+
+
+class Operator(Protocol):
+    """Acts on a provider's objects through its API. Whatever it is asked for may be asked for twice."""
+
+    #: The words for what it can do, each with the kinds of object that it can do that to.
+    operations: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def __init__(self, provider: ProviderConfig) -> None: ...
+
+    def operate(self, word: str, ref: ObjectRef, params: Mapping[str, Any], attempt: Attempt) -> str:
+        """Do it once and say in one line what was done; what an earlier try did already is success.
+
+        Raises :class:`tasks.model.errors.Transient` where another try may help (the object is busy, the
+        provider down or in need of a pause), ``Permanent`` where it will not: no such object, no
+        permission, a state that does not allow it.
+        """
+
+    def close(self) -> None:
+        """Give connections back."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderKind:
-    """All that the table of providers knows of one kind."""
+    """All that the table of providers knows of one kind. Without an operator nothing can be done to its objects."""
 
     name: str
     converter: Converter
     options: type[Any]
     monitors: tuple[type[Monitor], ...]
     inventory: type[InventoryReader] | None
+    operator: type[Operator] | None = None

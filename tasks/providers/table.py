@@ -49,6 +49,7 @@ def _built_in() -> dict[str, ProviderKind]:
     from tasks.providers.openstack.ceilometer_monitor import CeilometerMonitor
     from tasks.providers.openstack.converter import OpenStackConverter
     from tasks.providers.openstack.inventory import OpenStackInventory
+    from tasks.providers.openstack.operations import OpenStackOperator
     from tasks.providers.openstack.options import OpenStackOptions
     from tasks.providers.openstack.panko_monitor import PankoMonitor
 
@@ -59,6 +60,7 @@ def _built_in() -> dict[str, ProviderKind]:
             options=OpenStackOptions,
             monitors=(AmqpMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
             inventory=OpenStackInventory,
+            operator=OpenStackOperator,
         ),
     }
 

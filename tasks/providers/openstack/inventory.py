@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,11 +18,8 @@ from tasks.providers.contracts import ProviderConfig, Reading
 from tasks.providers.openstack import attributes
 from tasks.providers.openstack.failures import NotAllowed, map_errors
 from tasks.providers.openstack.flavors import FlavorBook
-from tasks.providers.openstack.kinds import KINDS, Kind, host_name
+from tasks.providers.openstack.kinds import KINDS, Kind, host_name, is_id
 from tasks.providers.openstack.session import connection
-
-#: Ids come with events, and events are not to be trusted: nothing in an id may lead to another address.
-_ID = re.compile(r"[\w .:@~+-]{1,255}", re.ASCII)
 
 
 class OpenStackInventory:
@@ -51,7 +47,7 @@ class OpenStackInventory:
         one of OpenStack's, and ``ProviderDown``, ``SignedOut`` or ``Transient`` for all other failures.
         """
         kind = self._kind(ref.kind)
-        if not _ID.fullmatch(ref.id) or not ref.id.strip("."):
+        if not is_id(ref.id):
             raise Permanent(f"{self._provider.name}: {str(ref)[:100]!r} is no id that OpenStack gives; nothing is read")
         with map_errors(self._provider.name, kind.service, ref):
             service = self._service(kind.service)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,15 @@ from tasks.providers.openstack import attributes, network_attributes
 PAGE = 500
 #: A microversion in which nova names a host by uuid and still tells its figures (2.53 to 2.87).
 HOST_MICROVERSION = "2.53"
+_ID = re.compile(r"[\w .:@~+-]{1,255}", re.ASCII)
+
+
+def is_id(key: str) -> bool:
+    """Whether a text can be an object's id.
+
+    Ids come with events, and events are not to be trusted: nothing in an id may lead to another address.
+    """
+    return bool(_ID.fullmatch(key)) and bool(key.strip("."))
 
 
 @dataclass(frozen=True, slots=True)
