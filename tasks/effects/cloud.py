@@ -50,9 +50,7 @@ class CloudAction:
             )
         ref = ObjectRef(str(context.target["kind"]), str(context.target["id"]))
         if self.kinds is not None and ref.kind not in self.kinds:
-            raise Permanent(
-                f"{self.name} works on a {fits} and not on {ref}: set the rule's `target` to {fits}"
-            )
+            raise Permanent(f"{self.name} works on a {fits} and not on {ref}: set the rule's `target` to {fits}")
         return ref
 
     def _provider(self, context: EffectContext) -> ProviderConfig:
