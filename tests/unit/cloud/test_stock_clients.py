@@ -9,6 +9,7 @@ import pytest
 from keystoneauth1 import exceptions
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
+from openstack import exceptions as sdk_errors
 from openstack.connection import Connection
 
 from examples.cloud.identity_api import credential_id
@@ -100,6 +101,36 @@ def test_openstacksdk_makes_changes_and_deletes(cloud: Cloud, client: Any) -> No
         "network.delete.end",
     } <= told
     assert client.compute.find_server("mine", ignore_missing=True) is None
+
+
+def test_openstacksdk_moves_snapshots_and_labels_servers(cloud: Cloud, client: Any) -> None:
+    compute, server = client.compute, cloud.world.servers.named("web-1")
+    image = compute.create_server_image(server.id, "night", metadata={"kept": "yes"})
+    assert client.image.get_image(image.id).instance_uuid == server.id
+    assert names(client.image.images(name="night", created_at="gt:2001-01-01T00:00:00Z")) == {"night"}
+    assert names(client.image.images(created_at="lt:2001-01-01T00:00:00Z")) == set()
+    client.image.delete_image(image.id, ignore_missing=False)
+    compute.add_tag_to_server(server.id, "a b")
+    assert list(compute.get_server(server.id).fetch_tags(compute).tags) == ["a b"]
+    compute.remove_tag_from_server(server.id, "a b")
+    with pytest.raises(sdk_errors.NotFoundException):
+        compute.remove_tag_from_server(server.id, "a b")
+    compute.set_server_metadata(server.id, tier="db")
+    assert compute.get_server_metadata(server.id).metadata == server.metadata == {"tier": "db"}
+    compute.shelve_server(server.id)
+    compute.unshelve_server(server.id)
+    compute.live_migrate_server(server.id)
+    compute.migrate_server(server.id)
+    assert compute.get_server(server.id).status == "VERIFY_RESIZE"
+    with pytest.raises(sdk_errors.ConflictException):
+        compute.pause_server(server.id)
+    with pytest.raises(sdk_errors.BadRequestException):
+        compute.evacuate_server(server.id)
+    deeds = [deed.action for deed in compute.server_actions(server.id)]
+    assert deeds == ["migrate", "live-migration", "unshelve", "shelve", "createImage"]
+    cloud.world.images[next(iter(cloud.world.images))].protected = True
+    with pytest.raises(sdk_errors.ForbiddenException, match="is protected"):
+        client.image.delete_image(next(iter(cloud.world.images)))
 
 
 def test_keystoneauth_signs_in_by_every_method(cloud: Cloud) -> None:

@@ -12,6 +12,7 @@ from examples.cloud.notices import Notice
 from examples.cloud.refusals import BadRequest, Conflict, Missing
 from examples.cloud.telemetry import TEXT_LIMIT, event_of
 from examples.cloud.world import World
+from tasks.providers.openstack.aliases import canonical
 
 
 def types_of(notices: list[Notice], topic: str) -> list[str]:
@@ -170,3 +171,74 @@ def test_projects_come_and_go_with_audit_events() -> None:
     message = notices[0].message()
     assert message["payload"]["resource_info"] == project.id
     assert not any(key.startswith("_context_") for key in message)
+
+
+def test_shelving_makes_an_image_and_frees_the_host_until_it_is_undone() -> None:
+    world = World()
+    server = world.servers.named("web-1")
+    notices = heard(world)
+    world.moves.shelve(server.id)
+    assert (server.status, server.host, server.power_state) == ("SHELVED_OFFLOADED", None, 4)
+    image = world.images[str(server.shelved_image)]
+    assert (image.name, image.properties["instance_uuid"]) == ("web-1-shelved", server.id)
+    world.moves.unshelve(server.id)
+    assert server.status == "ACTIVE"
+    assert server.host in world.hypervisors
+    assert image.id not in world.images
+    free = [name.removeprefix("compute.instance.") for name in types_of(notices, "notifications")]
+    assert [name for name in free if name != "update"] == [
+        *("shelve.start", "shelve.end", "shelve_offload.start", "shelve_offload.end"),
+        *("unshelve.start", "unshelve.end"),
+    ]
+    told = [n.event_type for n in notices if n.exchange == "glance"]
+    assert told == ["image.create", "image.upload", "image.activate", "image.delete"]
+
+
+def test_moves_name_their_events_as_nova_does_in_both_forms() -> None:
+    world = World()
+    notices = heard(world)
+    moving, left = world.servers.named("web-1"), world.servers.named("web-2")
+    world.moves.live_migrate(moving.id)
+    world.hypervisors[str(left.host)].up = False
+    world.moves.evacuate(left.id)
+    image = world.moves.snapshot(left.id, "night")
+    free, versioned = types_of(notices, "notifications"), types_of(notices, "versioned_notifications")
+    for name, twin in (
+        ("live_migration.pre.start", "live_migration_pre.start"),
+        ("live_migration._post.end", "live_migration_post.end"),
+        ("live_migration.post.dest.end", "live_migration_post_dest.end"),
+        ("evacuate", "evacuate"),
+        ("rebuild.scheduled", "rebuild_scheduled"),
+        ("rebuild.end", "rebuild.end"),
+        ("snapshot.end", "snapshot.end"),
+    ):
+        assert f"compute.instance.{name}" in free
+        assert f"instance.{twin}" in versioned
+        assert canonical(f"instance.{twin}") == f"compute.instance.{name}"
+    data = next(n for n in reversed(notices) if n.event_type == "instance.snapshot.end").payload["nova_object.data"]
+    assert data["snapshot_image_id"] == image.id
+
+
+def test_moves_that_nova_would_refuse_are_refused() -> None:
+    world = World()
+    server = world.servers.named("web-1")
+    with pytest.raises(BadRequest, match="still in use"):
+        world.moves.evacuate(server.id)
+    with pytest.raises(BadRequest, match="to current host"):
+        world.moves.migrate(server.id, server.host)
+    with pytest.raises(BadRequest, match="could not be found"):
+        world.moves.live_migrate(server.id, "nowhere")
+    with pytest.raises(Conflict, match="vm_state active"):
+        world.moves.unshelve(server.id)
+    server.task_state = "powering-off"
+    with pytest.raises(Conflict, match="task_state powering-off"):
+        world.moves.shelve(server.id)
+    server.task_state = None
+    for host in world.hypervisors.values():
+        host.up = host.name == server.host
+    with pytest.raises(BadRequest, match="No valid host"):
+        world.moves.migrate(server.id)
+    world.moves.shelve(server.id)
+    del world.images[str(server.shelved_image)]
+    with pytest.raises(Conflict, match="was not found"):
+        world.moves.unshelve(server.id)

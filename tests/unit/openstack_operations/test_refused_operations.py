@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from examples.cloud import compute_api
 from examples.cloud.running import Cloud
 from examples.cloud.world import World
 from tasks.model import clock
@@ -173,6 +174,25 @@ def test_deed_whose_answer_was_lost_is_not_done_again(
     images = len(cloud.world.images)
     assert "already" in hand.act(word, attempt=2, **params)
     assert (len(hand.server().deeds), len(cloud.world.images)) == (1, images)
+
+
+def test_nova_that_is_too_old_for_an_operation_is_named(
+    cloud: Cloud, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute_api, "HIGHEST", (2, 20))
+    for word, params, version in (
+        ("add_server_tag", {"tag": "a"}, "2.26"),
+        ("remove_server_tag", {"tag": "a"}, "2.26"),
+        ("migrate_server", {"live": True}, "2.25"),
+        ("migrate_server", {"live": True, "host": "compute1"}, "2.30"),
+        ("migrate_server", {"live": False, "host": "compute1"}, "2.56"),
+    ):
+        with pytest.raises(Permanent, match=f"needs nova's microversion {version}: this nova is older"):
+            hand.act(word, **params)  # type: ignore[arg-type]  # the parameters differ from word to word
+    cloud.world.hypervisors[str(hand.server().host)].up = False
+    hand.act("evacuate_server")
+    hand.act("snapshot_server")
+    assert len(hand.server().deeds) == 2
 
 
 def test_messages_carry_neither_token_nor_password(cloud: Cloud, hand: Hand) -> None:
