@@ -201,4 +201,8 @@ class Simulation:
         if child.depth > self._site.settings.conveyor.depth:
             error = DepthExceeded(f"deeper than conveyor.depth ({self._site.settings.conveyor.depth}) allows")
             return Simulated(facts, child.depth, failed_at=ENTRY_OF_RAISED, error=str(error))
-        return self._walk(child, from_stage(ENTRY_OF_RAISED))
+        walked = self._walk(child, from_stage(ENTRY_OF_RAISED))
+        held_back = walked.error or any(f.kind == "operation" for f in walked.findings.get("policy", ()))
+        if wish.operation is not None and not held_back:
+            walked.asks.append(wish.operation)
+        return walked

@@ -39,7 +39,7 @@ class Way:
         (folder / "clouds.yaml").write_text(clouds_yaml(cloud.url))
         lab = ProviderConfig("lab", "openstack", OpenStackOptions(cloud="demo"), SignIn("demo", folder / "clouds.yaml"))
         self.ledger = ledger
-        self.present = installed(ledger, site(providers=[lab], **rules))
+        self.present = installed(ledger, site(providers=[lab], actions={"destructive": True}, **rules))
         self.id = provider(ledger)
 
     def hears(self, *args: Any, **more: Any) -> Effect:

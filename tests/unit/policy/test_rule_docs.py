@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +21,38 @@ from tasks.site.events import definitions_of
 from tasks.site.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
-CONTEXT = SiteContext(Settings(), {}, actions())
+CONTEXT = SiteContext(Settings(actions={"destructive": True}), {}, actions())
 
 
 def blocks(name: str) -> list[str]:
     return re.findall(r"```yaml\n(.*?)```", (DOCS / name).read_text("utf-8"), re.DOTALL)
 
 
-def test_policy_and_alert_of_the_docs_are_read_without_a_problem() -> None:
-    written = blocks("policies.md")
-    files = {"policies/x.yaml": written[0].encode(), "profiles/x.yaml": written[1].encode()}
-    policies, problems = read_policies(files, CONTEXT)
-    assert (list(policies.policies), problems) == (["forgotten-servers"], [])
-    own, problems = definitions_of({"events/x.yaml": blocks("policies.md")[2].encode()})
-    assert ("rack_hot" in own, problems) == (True, [])
-    checks, problems = read_policies({"policies/x.yaml": blocks("policies.md")[3].encode()}, CONTEXT)
-    assert ([p.mode for p in checks.policies.values()], problems) == (["compliance"], [])
-    alerts, problems = read_alerts({"alerts/x.yaml": blocks("alerts.md")[0].encode()}, CONTEXT)
-    assert (list(alerts.alerts), problems) == (["server-down", "failed-operations"], [])
+def files_of(name: str) -> dict[str, str]:
+    """The examples that are files of a site, each under a path of its own; they begin with their one key."""
+    found = enumerate(block for block in blocks(name))
+    keys = ((n, block, re.match(r"(?:#.*\n)*(policies|profiles|events|alerts):\n", block)) for n, block in found)
+    return {f"{key[1]}/{n}.yaml": block for n, block, key in keys if key is not None}
+
+
+@pytest.mark.parametrize("name", ["policies.md", "alerts.md"])
+def test_files_of_the_docs_are_read_without_a_problem(name: str) -> None:
+    written = {path: block.encode() for path, block in files_of(name).items()}
+    own, problems = definitions_of({path: text for path, text in written.items() if path.startswith("events/")})
+    context = replace(CONTEXT, definitions=own)
+    rules = {path: text for path, text in written.items() if path.startswith(("policies/", "profiles/"))}
+    policies, found = read_policies(rules, context)
+    alerts, more = read_alerts({path: text for path, text in written.items() if path.startswith("alerts/")}, context)
+    assert [*problems, *found, *more] == []
+    assert len(policies) + len(alerts) >= len([path for path in written if path.startswith(("policies", "alerts"))])
 
 
 def test_conditions_of_the_docs_are_read_without_a_mistake() -> None:
-    _, _profile, _own, _compliance, one_a_line, groups, stored = blocks("policies.md")
-    trees: list[Any] = [yaml.safe_load(line) for line in one_a_line.splitlines()]
-    trees.append(yaml.safe_load(groups.replace("{...}", "{field: server.a, is: 1}")))
-    trees.append(yaml.safe_load(stored))
+    trees: list[Any] = []
+    for block in [block for block in blocks("policies.md") if block not in files_of("policies.md").values()]:
+        lines = block.splitlines() if block.startswith("{") else [block]
+        trees += [yaml.safe_load(text.replace("{...}", "{field: server.a, is: 1}")) for text in lines]
+    assert len(trees) > 3
     for tree in trees:
         expression, mistakes = compile_expression(tree, kind="server")
         assert expression is not None
