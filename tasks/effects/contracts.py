@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -13,9 +13,11 @@ from tasks.site.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class EffectContext:
-    """What an attempt may know: the effect's key, its event and target as plain data, the settings.
+    """What an attempt may know: the effect's key, its event, target and rule as plain data, the settings.
 
-    ``site_root`` is the site folder: relative paths of scripts and secret files start there.
+    ``site_root`` is the site folder: relative paths of scripts and secret files start there. ``rule`` has ``kind``
+    (``policy``, ``alert`` or ``method``), ``name``, and of an alert whose incident is open ``severity`` and
+    ``summary``, else None.
     """
 
     key: str
@@ -24,6 +26,7 @@ class EffectContext:
     target: Mapping[str, Any] | None
     settings: Settings
     site_root: str
+    rule: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,9 @@ def _attempt(
         if action is None:
             return Verdict("dead", f"no action is called {taken.action}: install its package, then `catchment retry`")
         params = action.params.model_validate(taken.params)
-        context = EffectContext(taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root)
+        context = EffectContext(
+            taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root, taken.rule
+        )
         done = action.run(params, context)
         return Verdict("done", done.summary, done.detail)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from tasks.effects.contracts import Action
 from tasks.effects.log import Log
 from tasks.effects.mail import Mail
 from tasks.effects.script import Script
+from tasks.effects.snmp import SnmpTrap
 from tasks.effects.webhook import Webhook
 from tasks.model.errors import Permanent
 
@@ -24,6 +25,7 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "webhook": Webhook,
         "mail": Mail,
         "script": Script,
+        "snmp_trap": SnmpTrap,
         "approve_request": inner.ApproveRequest,
         "deny_request": inner.DenyRequest,
         "raise_event": inner.RaiseEvent,
