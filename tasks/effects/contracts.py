@@ -17,7 +17,7 @@ class EffectContext:
 
     ``site_root`` is the site folder: relative paths of scripts and secret files start there. ``rule`` has ``kind``
     (``policy``, ``alert`` or ``method``), ``name``, and of an alert whose incident is open ``severity`` and
-    ``summary``, else None.
+    ``summary``, else None. ``templates`` are those of the site (:mod:`tasks.effects.templates`).
     """
 
     key: str
@@ -27,6 +27,7 @@ class EffectContext:
     settings: Settings
     site_root: str
     rule: Mapping[str, Any] = field(default_factory=dict)
+    templates: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tasks.effects import ledger as effects
+from tasks.effects import templates
 from tasks.effects.contracts import Action, EffectContext
 from tasks.effects.ledger import Taken, Verdict
 from tasks.ledger.session import Ledger
@@ -102,7 +103,14 @@ def _attempt(
             return Verdict("dead", f"no action is called {taken.action}: install its package, then `catchment retry`")
         params = action.params.model_validate(taken.params)
         context = EffectContext(
-            taken.key, taken.attempt, taken.event, taken.target, site.settings, site.root, taken.rule
+            taken.key,
+            taken.attempt,
+            taken.event,
+            taken.target,
+            site.settings,
+            site.root,
+            taken.rule,
+            site.parts.get(templates.FOLDER),
         )
         done = action.run(params, context)
         return Verdict("done", done.summary, done.detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import NoneType
@@ -30,11 +30,17 @@ class Wanted:
 
 
 def read_actions(
-    written: object, at: At, known: Mapping[str, Any], kind: str | None, mistakes: list[Mistake]
+    written: object,
+    at: At,
+    known: Mapping[str, Any],
+    kind: str | None,
+    mistakes: list[Mistake],
+    files: Container[str] | None = None,
 ) -> tuple[Wanted, ...]:
     """The actions of one list, checked against their parameters' models; notes the mistakes.
 
-    ``known`` maps an action's word to the action, of which only ``params`` is used.
+    ``known`` maps an action's word to the action, of which only ``params`` is used. ``files`` are the paths of the
+    site's files: parameters that name one are checked against them, unless it is None.
     """
     if written is None:
         return ()
@@ -46,11 +52,18 @@ def read_actions(
     if len(written) > MAX_ACTIONS:
         mistakes.append(Mistake(at, f"{len(written)} actions in one list", f"Ask for at most {MAX_ACTIONS}"))
         return ()
-    found = (_action(item, (*at, index), known, kind, mistakes) for index, item in enumerate(written))
+    found = (_action(item, (*at, index), known, kind, mistakes, files) for index, item in enumerate(written))
     return tuple(wanted for wanted in found if wanted is not None)
 
 
-def _action(item: object, at: At, known: Mapping[str, Any], kind: str | None, mistakes: list[Mistake]) -> Wanted | None:
+def _action(
+    item: object,
+    at: At,
+    known: Mapping[str, Any],
+    kind: str | None,
+    mistakes: list[Mistake],
+    files: Container[str] | None,
+) -> Wanted | None:
     if isinstance(item, str):
         item = {item: None}
     if not isinstance(item, Mapping) or len(item) != 1:
@@ -75,7 +88,7 @@ def _action(item: object, at: At, known: Mapping[str, Any], kind: str | None, mi
     mistakes += _unkept(params, place)
     model: type[BaseModel] = action.params
     try:
-        model.model_validate(params)
+        model.model_validate(params, context={"files": files})
     except ValidationError as error:
         mistakes += from_validation(error, place, f"the action {word}", model)
     return Wanted(word, prepare(dict(params), place, kind, mistakes))

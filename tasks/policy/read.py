@@ -49,8 +49,8 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
     strict = entry.get("missing") == "strict"
     scope = _tree(entry, "scope", at, kind, strict, found)
     conditions = _conditions(entry, at, kind, strict, found)
-    then = read_actions(entry.get("then"), (*at, "then"), context.actions, kind, found)
-    otherwise = read_actions(entry.get("otherwise"), (*at, "otherwise"), context.actions, kind, found)
+    then = read_actions(entry.get("then"), (*at, "then"), context.actions, kind, found, context.files)
+    otherwise = read_actions(entry.get("otherwise"), (*at, "otherwise"), context.actions, kind, found, context.files)
     if checked is not None:
         found += _unknown_events(checked, at, context)
     mistakes += found
