@@ -29,6 +29,8 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "approve_request": inner.ApproveRequest,
         "deny_request": inner.DenyRequest,
         "raise_event": inner.RaiseEvent,
+        "management_event": inner.ManagementEvent,
+        "timeline_mark": inner.TimelineMark,
         "refresh": inner.RefreshTarget,
         "check_compliance": inner.CheckCompliance,
         "mark_noncompliant": inner.MarkNonCompliant,

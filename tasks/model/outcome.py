@@ -36,11 +36,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """An internal event to raise on an object, caused by the event at hand."""
+    """An internal event to raise on an object, caused by the event at hand.
+
+    With a ``source`` it is a custom event (``CustomEvent/<source>``), which carries its ``inputs``.
+    """
 
     event_type: str
     target: ObjectRef
     inputs: dict[str, Any] = field(default_factory=dict)
+    source: str | None = None
+
+    def words(self) -> dict[str, Any]:
+        """What a custom event carries, in the form of a notification."""
+        return {"event_type": self.event_type, "payload": self.inputs}
 
 
 @dataclass(frozen=True, slots=True)
