@@ -70,15 +70,8 @@ def raise_events(
     for row in stored:
         cause = by_message[row.message_id].cause
         if row.depth > site.settings.conveyor.depth:
-            letters.append(
-                {
-                    "event_id": row.id,
-                    "stage": ENTRY_OF_RAISED,
-                    "died_at": now,
-                    "attempts": 0,
-                    "error": _too_deep(site),
-                }
-            )
+            fate = {"stage": ENTRY_OF_RAISED, "died_at": now, "attempts": 0, "error": _too_deep(site)}
+            letters.append({"event_id": row.id, **fate})
         elif take and row.object_key == cause.object_key:
             taken.append(_child(row.id, row.message_id, by_message[row.message_id]))
         else:
