@@ -14,10 +14,11 @@ def parts() -> Sequence[Part]:
     The rooms are imported here and not above, so that a command that reads no site starts quickly.
     """
     from tasks.alert import read as alerts
+    from tasks.effects import templates
     from tasks.policy import read as policies
     from tasks.switchboard import read as automate
 
-    return (automate.PART, policies.PART, alerts.PART)
+    return (automate.PART, templates.PART, policies.PART, alerts.PART)
 
 
 def kinds() -> Mapping[str, ProviderKind]:

@@ -13,7 +13,7 @@ from tasks.conveyor.order import ENTRY_OF_RAISED, ORDER, from_stage
 from tasks.model import clock
 from tasks.model.clock import rfc3339
 from tasks.model.errors import DepthExceeded
-from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, Event, Message, Normalised, ObjectRef
+from tasks.model.event import PROVIDER_EVENT, Event, Message, Normalised, ObjectRef, raised_as, raw_type_of
 from tasks.model.outcome import AlertState, Ask, DeliveryFacts, Finding, Firing, Handler, ObjectFacts, Outcome, Raise
 from tasks.policy.handle import policy_handler
 from tasks.providers.table import kinds
@@ -177,7 +177,7 @@ class Simulation:
     def _child(self, cause: Event, wish: Raise) -> Simulated:
         facts = Normalised(
             event_type=wish.event_type,
-            raw_event_type=wish.event_type,
+            raw_event_type=raw_type_of(wish.source, wish.event_type),
             message_id=f"raised:{cause.id}:{wish.event_type}",
             occurred_at=cause.facts.occurred_at,
             resource_kind=wish.target.kind,
@@ -188,13 +188,14 @@ class Simulation:
             host=cause.facts.host,
             request_id=cause.facts.request_id,
         )
+        namespace, source = raised_as(facts)
         child = Event(
             next(self._ids),
             cause.provider,
-            "POLICY",
-            POLICY_EVENT,
+            source,
+            namespace,
             facts,
-            cause.payload,
+            {"form": "raised", "content": wish.words()} if wish.source else cause.payload,
             parent_id=cause.id,
             depth=cause.depth + 1,
         )

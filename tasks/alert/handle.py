@@ -10,7 +10,7 @@ from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
 from tasks.expressions.inner import put
 from tasks.expressions.verdict import EvaluationFault, plain
-from tasks.model.event import POLICY_EVENT, Event, ObjectRef
+from tasks.model.event import CUSTOM_EVENT, POLICY_EVENT, Event, ObjectRef
 from tasks.model.outcome import Finding, Firing, Outcome, Plan, Resolution, View
 
 FIRED = "fired"
@@ -38,7 +38,7 @@ def alert_handler(event: Event, view: View) -> Outcome:
     if not named and not ending:
         return outcome
     plan = Plan.from_dict(event.plan)
-    if event.namespace == POLICY_EVENT and not (plan.enforce or plan.alerts):
+    if event.namespace in (POLICY_EVENT, CUSTOM_EVENT) and not (plan.enforce or plan.alerts):
         outcome.findings += [Finding("alert", alert.name, NOT_ASKED) for alert in named]
         return outcome
     for alert in ending if target is not None else ():
@@ -105,7 +105,8 @@ def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict
     outcome.firings.append(Firing(alert.name, about, alert.severity, summary, due))
     if due:
         outcome.findings.append(Finding("alert", alert.name, FIRED, detail))
-        put(outcome, ask(f"alert:{alert.name}", alert.notify, facts, target, alert.limit), target)
+        told = {"alert": alert.name, "severity": alert.severity, "description": summary}
+        put(outcome, ask(f"alert:{alert.name}", alert.notify, facts, target, alert.limit), target, told)
         return
     outcome.findings.append(Finding("alert", alert.name, _held(notified, alert.delay, view.now), detail))
 

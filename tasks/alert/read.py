@@ -46,7 +46,9 @@ def _read_alert(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: l
         strict = entry.get("missing") == "strict"
         when, wrong = compile_expression(entry["when"], at=(*at, "when"), kind=kind, strict=strict)
         found += wrong
-    notify = read_actions(entry.get("notify"), (*at, "notify"), context.actions, kind, found, destructive=allowed)
+    notify = read_actions(
+        entry.get("notify"), (*at, "notify"), context.actions, kind, found, files=context.files, destructive=allowed
+    )
     summary = _summary(entry, at, kind, found)
     mistakes += found
     if checked is None or any(mistake.severity == "error" for mistake in found):

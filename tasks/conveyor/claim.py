@@ -15,11 +15,9 @@ from tasks.ledger import bulk
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
 from tasks.ledger.session import LANE_LOCK
-from tasks.model.event import POLICY_EVENT, PROVIDER_EVENT, RAISED_AS, Event, Normalised
+from tasks.model.event import PROVIDER_EVENT, Event, Normalised, raised_as
 from tasks.model.outcome import Finding
 
-#: The source of raised events, as the switchboard's addresses name it.
-POLICY_SOURCE = "POLICY"
 #: Room for lanes in a lock's number; a site has at most so many (see Conveyor.lanes).
 LANES_A_STAGE = 256
 
@@ -176,7 +174,7 @@ def _claimed(
     normal = _normalised(*facts)
     namespace, source = PROVIDER_EVENT, kind.upper()
     if raised:
-        namespace, source = RAISED_AS.get(normal.resource_kind or "", (POLICY_EVENT, POLICY_SOURCE))
+        namespace, source = raised_as(normal)
     event = Event(
         id=number,
         provider=provider,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,21 +10,24 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from tasks.conveyor.claim import POLICY_SOURCE, Claimed
+from tasks.conveyor.claim import Claimed
 from tasks.conveyor.operations import limits_of, row_of
 from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.ledger import bulk, waiting
 from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.effects import ASKED, Effect
-from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Place
+from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Notification, Place
 from tasks.ledger.incident_moves import resolve
 from tasks.ledger.incidents import OPEN, AlertFiring, Incident, firing_key
 from tasks.ledger.operations import DECIDING, UNDECIDED, Operation
 from tasks.ledger.tally import Count
-from tasks.model.event import POLICY_EVENT, lane_of, object_key
 from tasks.model.event import Event as EventValue
+from tasks.model.event import lane_of, object_key, raised_as, raw_type_of
 from tasks.model.outcome import Ask, Firing, Outcome, Raise
 from tasks.site.contracts import Site
+
+#: The form of words that Catchment wrote itself.
+RAISED = "raised"
 
 
 class Raised(NamedTuple):
@@ -68,19 +72,13 @@ def raise_events(
     for row in stored:
         cause = by_message[row.message_id].cause
         if row.depth > site.settings.conveyor.depth:
-            letters.append(
-                {
-                    "event_id": row.id,
-                    "stage": ENTRY_OF_RAISED,
-                    "died_at": now,
-                    "attempts": 0,
-                    "error": _too_deep(site),
-                }
-            )
+            fate = {"stage": ENTRY_OF_RAISED, "died_at": now, "attempts": 0, "error": _too_deep(site)}
+            letters.append({"event_id": row.id, **fate})
         elif take and row.object_key == cause.object_key:
             taken.append(_child(row.id, row.message_id, by_message[row.message_id]))
         else:
             places.append(_place(row, lanes, now))
+    _keep_words(session, [(row.id, by_message[row.message_id].wish) for row in stored])
     bulk.insert(session, Place, places)
     bulk.insert(session, DeadLetter, letters)
     bulk.insert(session, Operation, _operations(stored, by_message, {letter["event_id"] for letter in letters}, now))
@@ -126,22 +124,33 @@ def _child(number: int, message: str, raised: Raised) -> Claimed:
         cause.event.facts,
         message_id=message,
         event_type=wish.event_type,
-        raw_event_type=wish.event_type,
+        raw_event_type=raw_type_of(wish.source, wish.event_type),
         resource_kind=wish.target.kind,
         resource_id=wish.target.id,
         phase=None,
     )
+    namespace, source = raised_as(facts)
     event = EventValue(
         id=number,
         provider=cause.event.provider,
-        source=POLICY_SOURCE,
-        namespace=POLICY_EVENT,
+        source=source,
+        namespace=namespace,
         facts=facts,
         payload={},
         parent_id=cause.event.id,
         depth=cause.event.depth + 1,
     )
     return Claimed(event, cause.provider_id, cause.lane, cause.object_key, 0, cause.ready, placed=False)
+
+
+def _keep_words(session: Session, born: Sequence[tuple[int, Raise]]) -> None:
+    """Keep what custom events carry where the words of caught ones are."""
+    rows = [
+        {"event_id": number, "form": RAISED, "road": "", "content": json.dumps(wish.words())}
+        for number, wish in born
+        if wish.source
+    ]
+    bulk.insert(session, Notification, rows)
 
 
 def _message_id(raised: Raised) -> str:
@@ -170,7 +179,7 @@ def _event_row(message: str, raised: Raised, site: Site, now: datetime) -> dict[
         "occurred_at": cause.facts.occurred_at,
         "caught_at": now,
         "event_type": wish.event_type,
-        "raw_event_type": wish.event_type,
+        "raw_event_type": raw_type_of(wish.source, wish.event_type),
         "resource_kind": wish.target.kind,
         "resource_id": wish.target.id,
         "parents": cause.facts.parents,

@@ -29,7 +29,7 @@ class Contents:
 
     def __init__(self, session: Session, claimed: Sequence[Claimed]) -> None:
         self._session = session
-        # A raised event speaks with the words of the event that caused it, the first one of its line.
+        # A raised event without words of its own speaks with those of its cause, the first one of its line.
         self._source = {c.event.id: c.event.parent_id or c.event.id for c in claimed}
         self._depth = max((c.event.depth for c in claimed), default=0)
         self._loaded: dict[int, dict[str, Any]] | None = None
@@ -38,13 +38,13 @@ class Contents:
         """Form and content of an event's notification; empty where there is none."""
         if self._loaded is None:
             self._go_up()
-            ids = set(self._source.values())
+            ids = {*self._source, *self._source.values()}
             rows = self._session.execute(
                 text(f"SELECT event_id, form, content FROM notification WHERE {bulk.among(self._session, 'event_id')}"),
                 {"ids": bulk.listed(self._session, ids)},
             )
             self._loaded = {row.event_id: {"form": row.form, "content": read_json(row.content)} for row in rows}
-        return self._loaded.get(self._source[event_id], {})
+        return self._loaded.get(event_id) or self._loaded.get(self._source[event_id], {})
 
     def _go_up(self) -> None:
         """From causes that were raised themselves to the one that was caught."""

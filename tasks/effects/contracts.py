@@ -15,11 +15,13 @@ from tasks.site.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class EffectContext:
-    """What an attempt may know: the effect's key, its event and target as plain data, the settings.
+    """What an attempt may know: the effect's key, its event, target and rule as plain data, the settings.
 
     ``site_root`` is the site folder: relative paths of scripts and secret files start there. ``providers`` are
     those of the site by name, and ``event["provider"]`` is the name of the one that event and target belong to.
-    ``since`` is when the first of the tries began that ``attempt`` counts.
+    ``since`` is when the first of the tries began that ``attempt`` counts. ``rule`` has ``kind``
+    (``policy``, ``alert`` or ``method``), ``name``, and of an alert whose incident is open ``severity`` and
+    ``summary``, else None. ``templates`` are those of the site (:mod:`tasks.effects.templates`).
     """
 
     key: str
@@ -30,6 +32,8 @@ class EffectContext:
     site_root: str
     providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
     since: datetime | None = None
+    rule: Mapping[str, Any] = field(default_factory=dict)
+    templates: Any = None
 
 
 @dataclass(frozen=True, slots=True)

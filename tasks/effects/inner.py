@@ -54,6 +54,21 @@ class Opening(BaseModel, extra="forbid"):
     description: str = Field("", max_length=255, description="What it is about, in words.")
 
 
+class CustomName(BaseModel, extra="forbid"):
+    """Which management event."""
+
+    event_name: str = Field(
+        pattern=r"^[A-Za-z0-9_]{1,200}$",
+        description="The instance of /System/Event/CustomEvent/Alert that runs: letters, digits and _.",
+    )
+
+
+class MarkText(BaseModel, extra="forbid"):
+    """What the mark says."""
+
+    text: str = Field(min_length=1, max_length=2000, description="The text; may hold ${…}.")
+
+
 class _Inner:
     """An action that never comes to a try."""
 
@@ -94,6 +109,20 @@ class RaiseEvent(_Inner):
 
     name: ClassVar[str] = "raise_event"
     params: ClassVar[type[BaseModel]] = EventName
+
+
+class ManagementEvent(_Inner):
+    """Raises a custom event on the target, which a workflow of the site answers to."""
+
+    name: ClassVar[str] = "management_event"
+    params: ClassVar[type[BaseModel]] = CustomName
+
+
+class TimelineMark(_Inner):
+    """Puts a mark with a text among the target's events."""
+
+    name: ClassVar[str] = "timeline_mark"
+    params: ClassVar[type[BaseModel]] = MarkText
 
 
 class RefreshTarget(_Inner):

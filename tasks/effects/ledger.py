@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from tasks.ledger import bulk, waiting
 from tasks.ledger.effects import ASKED, DEAD, DONE, Effect, EffectTry
 from tasks.ledger.events import Event
+from tasks.ledger.incidents import Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
 from tasks.model.clock import rfc3339
 
@@ -38,8 +40,9 @@ class Taken(NamedTuple):
     event: Mapping[str, Any]
     target: Mapping[str, Any] | None
     since: datetime | None = None
-    rule: str = ""
+    asked_by: str = ""
     limits: Mapping[str, Any] | None = None
+    rule: Mapping[str, Any] = MappingProxyType({})
 
 
 def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: float) -> Taken | None:
@@ -53,9 +56,10 @@ def take(session: Session, effect_id: int, worker: str, now: datetime, seconds: 
     target = None
     if row.target_kind and row.target_id:
         target = {"kind": row.target_kind, "id": row.target_id, **(_object(about) if about.object_state else {})}
+    rule = _rule(session, row.rule, about.provider, row.target_kind, row.target_id)
     return Taken(
         effect_id, row.key, row.action, row.params, row.attempts, number, _event(about), target, about.since,
-        row.rule, row.limits,
+        row.rule, row.limits, rule,
     )  # fmt: skip
 
 
@@ -83,6 +87,21 @@ _ABOUT: Any = text(
     attributes=InventoryObject.__table__.c.attributes.type,
     since=EffectTry.__table__.c.started_at.type,
 )
+
+
+def _rule(session: Session, rule: str, provider: str, kind: str | None, ref: str | None) -> dict[str, Any]:
+    """Who asked: ``policy:NAME:true`` and ``alert:NAME`` are how effects know rules, all else are methods."""
+    word, _, rest = rule.partition(":")
+    if word not in ("policy", "alert"):
+        return {"kind": "method", "name": rule, "severity": None, "summary": None}
+    name = rest if word == "alert" else rest.rpartition(":")[0] or rest
+    told: dict[str, Any] = {"kind": word, "name": name, "severity": None, "summary": None}
+    if word == "alert" and kind and ref:
+        key = firing_key(name, provider, kind, ref)
+        found = session.execute(select(Incident.severity, Incident.summary).where(Incident.open_key == key)).first()
+        if found is not None:
+            told |= {"severity": found.severity, "summary": found.summary}
+    return told
 
 
 def _object(row: Any) -> dict[str, Any]:

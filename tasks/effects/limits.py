@@ -33,7 +33,7 @@ def refusal(session: Session, taken: Taken, action: Action | None, settings: Act
     limit, own = _limit(taken, action, settings)
     if limit is None or taken.number > 1:
         return None
-    rule = ":".join(taken.rule.split(":")[:2])
+    rule = ":".join(taken.asked_by.split(":")[:2])
     counted = {f"rule {rule}": (limit.per_rule, f"the rule {rule} had its {limit.per_rule}")}
     if taken.target is not None:
         name = f"{taken.target['kind']}/{taken.target['id']}"
@@ -59,6 +59,6 @@ def _limit(taken: Taken, action: Action | None, settings: Actions) -> tuple[Limi
     own = taken.limits
     if own is not None:
         return Limit(own["rule"], own["target"], own["seconds"]), True
-    if getattr(action, "limited", False) and not taken.rule.startswith(f"{BY_HAND}:"):
+    if getattr(action, "limited", False) and not taken.asked_by.startswith(f"{BY_HAND}:"):
         return Limit(settings.per_rule, settings.per_target, settings.window_seconds), False
     return None, False

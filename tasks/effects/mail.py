@@ -7,11 +7,11 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
-from tasks.effects import post
+from tasks.effects import post, templates
 from tasks.effects.contracts import Done, EffectContext
 from tasks.effects.document import header_safe
 from tasks.effects.secrets import redact_text
@@ -26,8 +26,34 @@ class MailParams(BaseModel, extra="forbid"):
 
     to: list[str] = Field(min_length=1, max_length=100, description="Addresses.")
     cc: list[str] = Field(default_factory=list, max_length=100, description="Addresses that get a copy.")
-    subject: str = Field(min_length=1, description="One line.")
+    template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$")] | None = Field(
+        None, description="The name of a file in templates/, without .txt, instead of subject and body."
+    )
+    subject: str | None = Field(None, min_length=1, validate_default=True, description="One line.")
     body: str = Field("", description="Plain text.")
+
+    @field_validator("template")
+    @classmethod
+    def _exists(cls, template: str | None, info: ValidationInfo) -> str | None:
+        files = (info.context or {}).get("files")
+        path = f"{templates.FOLDER}/{template}.txt"
+        if template is not None and files is not None and path not in files:
+            raise ValueError(f"the site has no {path}")
+        return template
+
+    @field_validator("subject")
+    @classmethod
+    def _has_one_subject(cls, subject: str | None, info: ValidationInfo) -> str | None:
+        if "template" in info.data and (subject is None) == (info.data["template"] is None):
+            raise ValueError("a mail needs one, or a template" if subject is None else "the template has it: remove it")
+        return subject
+
+    @field_validator("body")
+    @classmethod
+    def _has_one_body(cls, body: str, info: ValidationInfo) -> str:
+        if body and info.data.get("template") is not None:
+            raise ValueError("the template has the text: remove it")
+        return body
 
     @field_validator("to", "cc", mode="before")
     @classmethod
@@ -72,25 +98,41 @@ class Mail:
 
 
 def write(params: MailParams, context: EffectContext, sender: str) -> EmailMessage:
-    """Write the mail. Raises ``Permanent`` where a header would hold a line end or no address."""
+    """Write the mail.
+
+    Raises ``Permanent`` where a header would hold a line end or no address, and for a template that cannot be filled.
+    """
+    said = _said(params, context)
     for address in (sender, *params.to, *params.cc):
         if not _is_address(address):
             raise Permanent(f"{redact_text(address, limit=320)!r} is no mail address: nothing was sent")
-    if any(not c.isprintable() for c in params.subject):
+    if any(not c.isprintable() for c in said.subject):
         raise Permanent("the subject would hold a line end or another control character: nothing was sent")
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = ", ".join(params.to)
     if params.cc:
         message["Cc"] = ", ".join(params.cc)
-    message["Subject"] = params.subject.encode("utf-8", "replace").decode("utf-8")
+    message["Subject"] = _sendable(said.subject)
     message["Date"] = format_datetime(clock.now())
     message["Message-ID"] = message_id(context.key, sender)
     # Keeps absence notices and mailing lists from answering (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message["X-Catchment-Effect"] = header_safe(context.key)
-    message.set_content(params.body.encode("utf-8", "replace").decode("utf-8"))
+    message.set_content(_sendable(said.text))
+    if said.html is not None:
+        message.add_alternative(_sendable(said.html), subtype="html")
     return message
+
+
+def _said(params: MailParams, context: EffectContext) -> templates.Written:
+    if params.template is None:
+        return templates.Written(params.subject or "", params.body, None)
+    return (context.templates or templates.Templates({})).fill(params.template, context)
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def message_id(key: str, sender: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tasks.effects import ledger as effects
-from tasks.effects import limits
+from tasks.effects import limits, templates
 from tasks.effects.contracts import Action, EffectContext
 from tasks.effects.ledger import Taken, Verdict
 from tasks.ledger.session import Ledger
@@ -149,6 +149,8 @@ def _context(site: Site, taken: Taken) -> EffectContext:
         site.root,
         site.providers,
         taken.since,
+        taken.rule,
+        site.parts.get(templates.FOLDER),
     )
 
 

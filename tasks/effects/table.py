@@ -13,6 +13,7 @@ from tasks.effects.contracts import Action
 from tasks.effects.log import Log
 from tasks.effects.mail import Mail
 from tasks.effects.script import Script
+from tasks.effects.snmp import SnmpTrap
 from tasks.effects.webhook import Webhook
 from tasks.model.errors import Permanent
 
@@ -26,9 +27,12 @@ BUILT_IN: Mapping[str, Callable[[], Action]] = MappingProxyType(
         "mail": Mail,
         "script": Script,
         "prevent": inner.Prevent,
+        "snmp_trap": SnmpTrap,
         "approve_request": inner.ApproveRequest,
         "deny_request": inner.DenyRequest,
         "raise_event": inner.RaiseEvent,
+        "management_event": inner.ManagementEvent,
+        "timeline_mark": inner.TimelineMark,
         "refresh": inner.RefreshTarget,
         "check_compliance": inner.CheckCompliance,
         "mark_noncompliant": inner.MarkNonCompliant,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import NoneType
@@ -38,12 +38,13 @@ class Wanted:
 
 def read_actions(
     written: object, at: At, known: Mapping[str, Any], kind: str | None, mistakes: list[Mistake],
-    *, destructive: bool = True,
+    *, files: Container[str] | None = None, destructive: bool = True,
 ) -> tuple[Wanted, ...]:  # fmt: skip
     """The actions of one list, checked against their parameters' models; notes the mistakes.
 
     ``known`` maps an action's word to the action; ``kind`` is that of the rule's target, None where any object may
-    be (spec policy-alerts 8.70). Destructive actions are a mistake where the site does not allow them.
+    be (spec policy-alerts 8.70). ``files`` are the paths of the site's files: parameters that name one are checked
+    against them, unless it is None. Destructive actions are a mistake where the site does not allow them.
     """
     if written is None:
         return ()
@@ -55,7 +56,7 @@ def read_actions(
     if len(written) > MAX_ACTIONS:
         mistakes.append(Mistake(at, f"{len(written)} actions in one list", f"Ask for at most {MAX_ACTIONS}"))
         return ()
-    found = (_action(item, (*at, index), known, kind, mistakes) for index, item in enumerate(written))
+    found = (_action(item, (*at, index), known, kind, mistakes, files) for index, item in enumerate(written))
     read = tuple(wanted for wanted in found if wanted is not None)
     if not destructive:
         mistakes += _forbidden(read, at, known)
@@ -68,7 +69,14 @@ def _forbidden(read: Sequence[Wanted], at: At, known: Mapping[str, Any]) -> Iter
         yield Mistake(at, f"{word} is destructive, which this site does not allow", mend)
 
 
-def _action(item: object, at: At, known: Mapping[str, Any], kind: str | None, mistakes: list[Mistake]) -> Wanted | None:
+def _action(
+    item: object,
+    at: At,
+    known: Mapping[str, Any],
+    kind: str | None,
+    mistakes: list[Mistake],
+    files: Container[str] | None,
+) -> Wanted | None:
     if isinstance(item, str):
         item = {item: None}
     item, synchronous = _in_turn(item, at, mistakes)
@@ -95,7 +103,7 @@ def _action(item: object, at: At, known: Mapping[str, Any], kind: str | None, mi
     mistakes += _unkept(params, place)
     model: type[BaseModel] = action.params
     try:
-        model.model_validate(params)
+        model.model_validate(params, context={"files": files})
     except ValidationError as error:
         mistakes += from_validation(error, place, f"the action {word}", model)
     return Wanted(word, prepare(dict(params), place, kind, mistakes), synchronous, getattr(action, "guard", None))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from tasks.model.compliance import NON_COMPLIANT, Checked, answer_event, check_event
-from tasks.model.event import REQUEST, ObjectRef
+from tasks.model.event import ALERT_SOURCE, MARK_SOURCE, REQUEST, TIMELINE_MARK, ObjectRef
 from tasks.model.outcome import Ask, Move, Outcome, Petition, Raise
 from tasks.model.request import AUTOMATION
 
@@ -14,10 +15,18 @@ from tasks.model.request import AUTOMATION
 _Put = Callable[[Outcome, Ask, ObjectRef], None]
 
 
-def put(outcome: Outcome, asked: Iterable[Ask], target: ObjectRef | None) -> None:
-    """Put what rules asked for into the outcome: as effects, or as what Catchment does itself."""
+def put(
+    outcome: Outcome, asked: Iterable[Ask], target: ObjectRef | None, told: Mapping[str, Any] | None = None
+) -> None:
+    """Put what rules asked for into the outcome: as effects, or as what Catchment does itself.
+
+    ``told`` is what a custom event says of the rule that raises it, beside the rule's name.
+    """
     for wish in asked:
         inner = _INNER.get(wish.action)
+        if target is not None and wish.action in _CUSTOM:
+            outcome.raises.append(_CUSTOM[wish.action](wish, target, {"rule": wish.rule, **(told or {})}))
+            continue
         if inner is not None and target is not None:
             inner(outcome, wish, target)
             continue
@@ -31,7 +40,7 @@ def put(outcome: Outcome, asked: Iterable[Ask], target: ObjectRef | None) -> Non
 def _behind_an_effect(wish: Ask) -> Ask:
     """What is done inside is done with the decision, so that nobody waits for it."""
     before = wish.after
-    while before is not None and before.action in _INNER:
+    while before is not None and (before.action in _INNER or before.action in _CUSTOM):
         before = before.after
     return wish if before is wish.after else replace(wish, after=before)
 
@@ -88,6 +97,14 @@ def _request(outcome: Outcome, wish: Ask, target: ObjectRef) -> None:
     )
 
 
+def _management(wish: Ask, target: ObjectRef, told: dict[str, Any]) -> Raise:
+    return Raise(str(wish.params["event_name"]), target, told, ALERT_SOURCE)
+
+
+def _timeline(wish: Ask, target: ObjectRef, told: dict[str, Any]) -> Raise:
+    return Raise(TIMELINE_MARK, target, {**told, "text": str(wish.params["text"])}, MARK_SOURCE)
+
+
 def _rule(wish: Ask) -> str:
     """The rule's name: ``policy:NAME:true`` and ``alert:NAME`` are how effects know it."""
     return wish.rule.split(":")[1]
@@ -103,4 +120,10 @@ _INNER: Mapping[str, _Put] = {
     "mark_noncompliant": _mark,
     "automate": _automate,
     "open_request": _request,
+}
+
+#: Actions that raise a custom event (spec policy-alerts 5.7).
+_CUSTOM: Mapping[str, Callable[[Ask, ObjectRef, dict[str, Any]], Raise]] = {
+    "management_event": _management,
+    "timeline_mark": _timeline,
 }

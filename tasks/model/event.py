@@ -16,6 +16,15 @@ PROVIDER_EVENT = "EmsEvent"
 POLICY_EVENT = "MiqEvent"
 REQUEST_EVENT = "RequestEvent"
 DELIVERY = "Delivery"
+CUSTOM_EVENT = "CustomEvent"
+
+#: The source of raised events that are none of those below, as the switchboard's addresses name it.
+POLICY_SOURCE = "POLICY"
+#: Sources of custom events: what a rule asks of a workflow, and a mark on an object's timeline.
+ALERT_SOURCE = "Alert"
+MARK_SOURCE = "Mark"
+#: The type of such marks.
+TIMELINE_MARK = "timeline_mark"
 
 #: Kinds of objects that are Catchment's own: what somebody asked for, and a piece of the work on it.
 REQUEST = "request"
@@ -130,6 +139,13 @@ class Event:
         """The canonical type, as rules and policies name it."""
         return self.facts.event_type
 
+    @property
+    def carried(self) -> Mapping[str, Any]:
+        """What a custom event was raised with; empty for all others."""
+        content = self.payload.get("content") if self.namespace == CUSTOM_EVENT else None
+        carried = content.get("payload") if isinstance(content, Mapping) else None
+        return carried if isinstance(carried, Mapping) else {}
+
     def target(self) -> ObjectRef | None:
         """The inventory object that the event is about."""
         return self.facts.ref()
@@ -140,6 +156,20 @@ class Event:
         Returns None where the event names no such object.
         """
         return _resolve_role(self.facts, name)
+
+
+def raw_type_of(source: str | None, event_type: str) -> str:
+    """The raw type of a raised event: a custom one has its namespace and source there, all others their type."""
+    return f"{CUSTOM_EVENT}/{source}/{event_type}" if source else event_type
+
+
+def raised_as(facts: Normalised) -> tuple[str, str]:
+    """Namespace and source of an event that Catchment raised (see :data:`RAISED_AS`, :func:`raw_type_of`)."""
+    if facts.raw_event_type != facts.event_type:
+        for source in (ALERT_SOURCE, MARK_SOURCE):
+            if facts.raw_event_type == raw_type_of(source, facts.event_type):
+                return CUSTOM_EVENT, source
+    return RAISED_AS.get(facts.resource_kind or "", (POLICY_EVENT, POLICY_SOURCE))
 
 
 #: Target words and the object kind each one means for OpenStack events.

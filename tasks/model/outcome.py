@@ -69,13 +69,19 @@ class Ask:
 class Raise:
     """An internal event to raise on an object, caused by the event at hand.
 
-    ``operation`` is the effect that is written once the policies of this event let it pass.
+    With a ``source`` it is a custom event (``CustomEvent/<source>``), which carries its ``inputs``. ``operation``
+    is the effect that is written once the policies of this event let it pass.
     """
 
     event_type: str
     target: ObjectRef
     inputs: dict[str, Any] = field(default_factory=dict)
+    source: str | None = None
     operation: Ask | None = None
+
+    def words(self) -> dict[str, Any]:
+        """What a custom event carries, in the form of a notification."""
+        return {"event_type": self.event_type, "payload": self.inputs}
 
 
 @dataclass(frozen=True, slots=True)

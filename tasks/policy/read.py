@@ -99,7 +99,9 @@ def _actions(
     entry: dict[Any, Any], key: str, at: At, context: SiteContext, kind: str | None, found: list[Mistake]
 ) -> tuple[Wanted, ...]:
     allowed = context.settings.actions.destructive
-    read = read_actions(entry.get(key), (*at, key), context.actions, kind, found, destructive=allowed)
+    read = read_actions(
+        entry.get(key), (*at, key), context.actions, kind, found, files=context.files, destructive=allowed
+    )
     on = entry.get("on")
     names = [name for name in (on if isinstance(on, list) else [on]) if isinstance(name, str)]
     if any(one.action == "prevent" for one in read) and not any(map(context.definitions.preventable, names)):

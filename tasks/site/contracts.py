@@ -46,12 +46,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SiteContext:
-    """What a reader may know of the rest of the site while it checks its own files."""
+    """What a reader may know of the rest of the site while it checks its own files.
+
+    ``files`` are the paths of all files of the site, None where they are not known.
+    """
 
     settings: Settings
     providers: Mapping[str, ProviderConfig]
     actions: Mapping[str, Any]
     definitions: Definitions = field(default_factory=Definitions)
+    files: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tasks.model.event import PROVIDER_EVENT, Event, ObjectRef
+from tasks.model.event import CUSTOM_EVENT, PROVIDER_EVENT, Event, ObjectRef
 from tasks.model.outcome import View
 
 #: What a run may read of an event without depending on more than its type.
@@ -43,6 +43,16 @@ BY_EVENT: Mapping[str, Callable[[Event], Any]] = {
 #: Attributes that stand for an inventory object, and the role that the event names it by.
 OBJECTS: Mapping[str, str] = {"vm": "src_vm", "host": "src_host", "tenant": "tenant"}
 
+#: Attributes of a custom event, and what each is of the inputs that it carries (spec policy-alerts 5.7).
+CARRIED: Mapping[str, str] = {
+    "alert": "alert",
+    "miq_alert_id": "alert",
+    "alert_guid": "alert",
+    "miq_alert_description": "description",
+    "alert_severity": "severity",
+    "rule": "rule",
+}
+
 #: The word of a kind in ``vmdb_object_type``, where it is not the kind itself.
 _TYPE_WORDS = {"server": "vm"}
 
@@ -65,6 +75,7 @@ class Given(_Late):
     names = (
         *("object_name", "vmdb_object_type", "event_stream", "event_stream_id", "event_type", "event_id"),
         *("miq_event", "miq_event_id"),
+        *CARRIED,
         *OBJECTS,
         *(f"{name}_id" for name in OBJECTS),
     )
@@ -93,8 +104,10 @@ class Given(_Late):
         of_provider = self._event.namespace == PROVIDER_EVENT
         if name in ("event_stream_id", "event_id"):
             return str(self._event.id)
+        if name in CARRIED:
+            return self._event.carried.get(CARRIED[name])
         if name in ("miq_event", "miq_event_id"):
-            if of_provider:
+            if of_provider or self._event.namespace == CUSTOM_EVENT:
                 return None
             return EventStream(self._event, self) if name == "miq_event" else str(self._event.id)
         if name == "vmdb_object_type":

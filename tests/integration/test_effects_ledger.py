@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -16,23 +17,30 @@ from tasks.conveyor.installation import Installation
 from tasks.conveyor.retry import retry_effect
 from tasks.effects import run as effects
 from tasks.effects.contracts import Done, EffectContext
+from tasks.effects.templates import read as read_templates
 from tasks.ledger.effects import Effect, EffectTry
+from tasks.ledger.incidents import Incident
 from tasks.ledger.inventory import InventoryObject
 from tasks.ledger.providers import Provider
 from tasks.ledger.session import Ledger
 from tasks.model.errors import Permanent, Transient
 from tasks.model.event import ObjectRef
 from tasks.model.outcome import Ask, Outcome
+from tasks.site.contracts import SiteContext
+from tasks.site.settings import Settings
 from tests.ground import (
     START,
+    STOPPED,
     Clock,
     Text,
+    all_the_way,
     caught,
     installed,
     notice,
     only_postgresql,
     outcome_of,
     provider,
+    site,
     take,
 )
 
@@ -127,6 +135,37 @@ def test_action_is_told_of_event_target_and_key(ledger: Ledger, hands: Clock) ->
         "attributes": {"vcpus": 2},
     }
     assert context.site_root == "/site"
+    assert context.rule == {"kind": "policy", "name": "p", "severity": None, "summary": None}
+
+
+def test_action_of_an_alert_is_told_of_its_incident_while_that_is_open(ledger: Ledger, hands: Clock) -> None:
+    action = Act()
+    alerts = """
+alerts:
+- {name: down, severity: error, description: "${event.resource_id} is down", on: [compute.*], notify: [act, act]}
+"""
+    present = installed(ledger, site(alerts=alerts, extra_actions={"act": action}))
+    caught(present, provider(ledger), notice(server="s1"))
+    all_the_way(present)
+    with ledger.reading() as session:
+        first, second = session.scalars(select(Effect.id).order_by(Effect.id))
+    run(present, [first], action)
+    with ledger.transaction() as session:
+        session.execute(update(Incident).values(state="closed", open_key=None))
+    run(present, [second], action)
+    known = {"kind": "alert", "name": "down", "severity": "error", "summary": "s1 is down"}
+    assert [dict(context.rule) for context in action.contexts] == [known, {**known, "severity": None, "summary": None}]
+
+
+def test_mail_is_written_by_the_template_of_the_present_site(ledger: Ledger, hands: Clock) -> None:
+    action = Act()
+    found, _ = read_templates(
+        {"templates/a.txt": b"Subject: {{ event.event_type }}\n\n"}, SiteContext(Settings(), {}, {})
+    )
+    present = installed(ledger, replace(site(), parts={**site().parts, "templates": found}))
+    run(present, asked(present), action)
+    [context] = action.contexts
+    assert found.fill("a", context).subject == STOPPED
 
 
 def test_failed_try_is_put_off_and_the_next_one_waits_its_time(ledger: Ledger, hands: Clock) -> None:

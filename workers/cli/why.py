@@ -80,7 +80,11 @@ def _headline(event: EventLine) -> str:
 def _notification(here: Tree, found: Why) -> None:
     event, said = found.event, found.notification
     lag = max((event.caught_at - event.occurred_at).total_seconds(), 0.0)
-    if said is not None:
+    if said is not None and event.raised:
+        carried = said.content.get("payload") if isinstance(said.content, dict) else None
+        listed = carried.items() if isinstance(carried, dict) else ()
+        here.add(text("carries " + ", ".join(f"{name} {short(value, 80)}" for name, value in listed)))
+    elif said is not None:
         here.add(text(f"caught {when(event.caught_at)} by {said.road or 'push'}, {lag:.1f} s after it happened"))
     for twin in found.sightings:
         here.add(text(f"seen again as {twin.raw_event_type} by {twin.road} at {when(twin.seen_at)}"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.ledger.events import Notification
 from tasks.ledger.providers import Provider, Tally
 from tasks.model import clock
 from tests.unit.cli.cli_ground import EVIL, Site, add, event, harmless
@@ -143,6 +144,15 @@ def test_why_of_a_raised_event_begins_with_its_cause(site: Site) -> None:
     lines = site.run("why", "2").stdout.splitlines()
     assert lines[0].startswith("event 1 compute.instance.update")
     assert "event 2 vm_start" in lines[1]
+
+
+def test_why_of_a_custom_event_tells_what_it_carries(site: Site) -> None:
+    with site.ledger.transaction() as session:
+        content = json.dumps({"payload": {"rule": "alert:down", "text": f"it is {EVIL}"}})
+        session.add(Notification(event_id=2, form="raised", road="", content=content))
+    shown = site.run("why", "2").stdout
+    assert "carries rule alert:down, text it is " in shown
+    assert harmless(shown)
 
 
 def test_why_of_dead_and_pending_events_says_what_to_do_or_to_wait_for(site: Site) -> None:

@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 from tasks.alert.read import read as read_alerts
+from tasks.effects.contracts import EffectContext
+from tasks.effects.snmp import ENGINE_ID, NAMES
 from tasks.effects.table import actions
+from tasks.effects.templates import read as read_templates
 from tasks.expressions.operators import ALIASES, OPERATORS
 from tasks.expressions.paths import EVENT_COLUMNS
 from tasks.expressions.reader import compile_expression
@@ -45,6 +48,29 @@ def test_files_of_the_docs_are_read_without_a_problem(name: str) -> None:
     alerts, more = read_alerts({path: text for path, text in written.items() if path.startswith("alerts/")}, context)
     assert [*problems, *found, *more] == []
     assert len(policies) + len(alerts) >= len([path for path in written if path.startswith(("policies", "alerts"))])
+
+
+@pytest.mark.parametrize("block", blocks("alerts.md"))
+def test_every_alert_of_the_docs_is_read_without_a_problem(block: str) -> None:
+    alerts, problems = read_alerts({"alerts/x.yaml": block.encode()}, CONTEXT)
+    assert (len(alerts) > 0, problems) == (True, [])
+
+
+def test_mail_template_of_the_docs_is_filled() -> None:
+    [text] = re.findall(r"```\n(Subject: .*?)```", (DOCS / "alerts.md").read_text("utf-8"), re.DOTALL)
+    files = {"templates/server-down.txt": text.encode(), "templates/_footer.txt": b"-- {{ key }}"}
+    made, problems = read_templates(files, CONTEXT)
+    assert problems == []
+    event = {"event_type": "vm_poweroff", "occurred_at": "2031-05-04", "actor": None}
+    rule = {"kind": "alert", "name": "server-down", "severity": None, "summary": None}
+    context = EffectContext("k", 1, event, {"name": "web"}, CONTEXT.settings, ".", rule)
+    assert made.fill("server-down", context).subject == "[info] web is down"
+
+
+def test_engine_and_names_of_the_docs_are_those_of_the_action() -> None:
+    text = (DOCS / "alerts.md").read_text("utf-8")
+    assert f"`{ENGINE_ID}`" in text
+    assert all(f"`{name}` {number}" in text.replace("\n", " ") for name, number in NAMES.items())
 
 
 def test_conditions_of_the_docs_are_read_without_a_mistake() -> None:
