@@ -19,7 +19,7 @@ from tasks.catch.ingest import Ingest, Stored
 from tasks.convert.task import convert_handler
 from tasks.conveyor import turn
 from tasks.conveyor.installation import Installation
-from tasks.conveyor.order import ORDER
+from tasks.conveyor.order import ORDER, from_stage
 from tasks.effects.table import actions
 from tasks.ledger.balance import Balance, balance
 from tasks.ledger.events import DeadLetter, Event, Place
@@ -189,10 +189,12 @@ def take(present: Installation, stage: str, handler: Handler | None = None, **mo
 
 
 def all_the_way(present: Installation, handlers: Mapping[str, Handler] | None = None, rounds: int = 50) -> None:
-    """Take turns at all stages until nothing is due."""
+    """Take turns at all stages until nothing is due; fused ones where the site says always."""
     known = {**HANDLERS, **(handlers or {})}
+    far = present.site.settings.conveyor.fuse == "always"
     for _ in range(rounds):
-        turns = [take(present, stage, known[stage]) for stage in ORDER]
+        lines = [[(step, known[step]) for step in from_stage(stage)] for stage in ORDER]
+        turns = [turn.take(present, line if far else line[:1], lanes(present)) for line in lines]
         if not sum(done.worked + done.failed for done in turns):
             return
     raise AssertionError("events are still on their way")

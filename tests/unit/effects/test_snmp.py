@@ -40,7 +40,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(port: int, rule: Any = RULE, **params: Any) -> Done:
-    context = EffectContext(KEY, 1, EVENT, TARGET, Settings.model_construct(), ".", rule)
+    context = EffectContext(KEY, 1, EVENT, TARGET, Settings.model_construct(), ".", rule=rule)
     return SnmpTrap().run(TrapParams(host="127.0.0.1", port=port, **params), context)
 
 

@@ -46,7 +46,7 @@ def templates(**files: str) -> Templates:
 
 
 def context(made: Templates, target: Any = TARGET, settings: Settings | None = None) -> EffectContext:
-    return EffectContext("k1", 1, EVENT, target, settings or Settings.model_construct(), ".", RULE, made)
+    return EffectContext("k1", 1, EVENT, target, settings or Settings.model_construct(), ".", rule=RULE, templates=made)
 
 
 def problems_of(files: dict[str, str | bytes]) -> list[tuple[str, int | None, str]]:
