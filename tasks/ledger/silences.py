@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -11,6 +11,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tasks.ledger.base import Base, Id
 from tasks.model.event import ObjectRef
+
+#: What a silence may ask of an alert and its object.
+MATCHED = ("alert", "provider", "kind", "ref", "severity")
+#: A comment is kept to this many characters.
+LONGEST = 1000
 
 
 class Silence(Base):
@@ -42,6 +47,34 @@ class Silence(Base):
             and self.kind in (None, target.kind)
             and (self.ref is None or fnmatchcase(target.id, self.ref))
         )
+
+
+def make(
+    session: Session,
+    matcher: Mapping[str, str | None],
+    span: tuple[datetime, datetime],
+    comment: str,
+    who: str,
+    now: datetime,
+) -> Silence:
+    """Store a silence over a span of time. ``matcher`` may have what :data:`MATCHED` names, None for any.
+
+    Raises ``ValueError`` where it would cover everything, says no reason, ends before it begins or is over.
+    """
+    starts, ends = span
+    if not any(matcher.get(name) for name in MATCHED):
+        raise ValueError("say what it covers: an alert, a provider, an object or a severity")
+    if not comment.strip():
+        raise ValueError("say why, for those who wonder where the alert is")
+    if ends <= starts:
+        raise ValueError("it ends before it begins")
+    if ends <= now:
+        raise ValueError("it would be over already")
+    given = {name: matcher.get(name) or None for name in MATCHED}
+    made = Silence(**given, starts_at=starts, ends_at=ends, made_by=who, comment=comment.strip()[:LONGEST])
+    session.add(made)
+    session.flush()
+    return made
 
 
 def active(session: Session, now: datetime) -> Sequence[Silence]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from tasks.conveyor.order import ORDER
-from tasks.ledger import balance, health, listing, progress
+from tasks.ledger import balance, health, incident_lists, listing, progress
 from tasks.ledger import why as story
 from tasks.ledger.lines import Line
 from workers.web import api_moves, moves, probes, scope
@@ -189,4 +189,8 @@ def incidents(web: Here, caller: Viewer, asked: Annotated[IncidentQuestion, Quer
     """Firings of alerts, until somebody closes them."""
     project = scope.project_of(caller, asked.project)
     with web.ledger.reading() as session:
-        return _rows(listing.incidents(session, state=asked.state, project=project, limit=asked.limit))
+        return _rows(
+            incident_lists.incidents(
+                session, incident_lists.Wanted(state=asked.state, project=project), limit=asked.limit
+            )
+        )
