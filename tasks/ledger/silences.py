@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -10,6 +11,7 @@ from sqlalchemy import Identity, Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tasks.ledger.base import Base, Id
+from tasks.ledger.lines import Line
 from tasks.model.event import ObjectRef
 
 #: What a silence may ask of an alert and its object.
@@ -47,6 +49,30 @@ class Silence(Base):
             and self.kind in (None, target.kind)
             and (self.ref is None or fnmatchcase(target.id, self.ref))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceLine(Line):
+    """One silence as lists show it. ``state`` is ``to come``, ``holds`` or ``over``."""
+
+    id: int
+    state: str
+    alert: str | None
+    provider: str | None
+    kind: str | None
+    ref: str | None
+    severity: str | None
+    starts_at: datetime
+    ends_at: datetime
+    made_by: str
+    comment: str
+
+
+def line(silence: Silence, now: datetime) -> SilenceLine:
+    """A silence as it stands at a moment."""
+    state = "over" if silence.ends_at <= now else "to come" if silence.starts_at > now else "holds"
+    shown = {column.name: getattr(silence, column.name) for column in Silence.__table__.columns}
+    return SilenceLine(state=state, **shown)
 
 
 def make(

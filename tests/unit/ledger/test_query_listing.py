@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event as sql_events
 
+from tasks.ledger.incident_lists import Wanted, incidents
 from tasks.ledger.incidents import Incident
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
-from tasks.ledger.incident_lists import Wanted, incidents
 from tasks.ledger.listing import effects, events, inventory, inventory_object
 from tasks.ledger.session import Ledger
 from tasks.model import clock
