@@ -16,7 +16,17 @@ from starlette.middleware import Middleware
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tasks.site.settings import Settings
-from workers.web import api, assets, automation_requests, buttons, metrics, pages, signin
+from workers.web import (
+    api,
+    assets,
+    automation_requests,
+    buttons,
+    incident_buttons,
+    incident_pages,
+    metrics,
+    pages,
+    signin,
+)
 from workers.web.envelope import Envelope
 from workers.web.faults import on_http, on_invalid
 from workers.web.gate import Gate
@@ -76,6 +86,8 @@ def create_app(
         metrics.router,
         pages.router,
         buttons.router,
+        incident_pages.router,
+        incident_buttons.router,
         signin.router,
         assets.routes(),
     ):

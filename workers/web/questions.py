@@ -116,6 +116,14 @@ class SilenceQuestion(BaseModel, extra="forbid"):
     everything: bool = Field(False, alias="all", description="Those that are over, too.")
 
 
+class SilenceDraft(SilenceQuestion):
+    """The page of silences: which are listed, and what its form is filled with."""
+
+    alert: Words = None
+    provider: Words = None
+    target: Words = Field(None, alias="object")
+
+
 class SilenceWish(BaseModel, extra="forbid"):
     """A silence to be made: what it covers, from when, how long, and why. Who makes it is the caller."""
 

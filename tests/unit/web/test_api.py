@@ -158,6 +158,7 @@ def test_one_event_and_its_why(ground: Ground) -> None:
     assert [(e["action"], e["state"], len(e["tries"])) for e in why["effects"]] == [
         ("log", "done", 0),
         ("webhook", "dead", 1),
+        ("mail", "dead", 0),
     ]
     assert [c["event"]["id"] for c in why["children"]] == [6]
     assert [c["verdict"] for c in why["changes"]] == ["changed"]
