@@ -53,9 +53,7 @@ def test_the_newest_notification_counts(present: Installation, ledger: Ledger, h
     with ledger.reading() as session:
         found = tale(session, incidents(session)[0].id)
     assert found is not None
-    told = [
-        (f.relation, (f.verdict or "").split(":")[0], [t.effect.state for t in f.notifications]) for f in found.firings
-    ]
+    told = [(f.relation, f.verdict, [t.effect.state for t in f.notifications]) for f in found.firings]
     assert told == [
         ("counted", "fired", ["dead"]),
         ("counted", "fired", ["done"]),
