@@ -252,13 +252,13 @@ def settle_incidents(session: Session, done: Sequence[tuple[Claimed, Outcome]], 
 def open_incidents(session: Session, firings: Sequence[tuple[Claimed, Firing]], now: datetime) -> None:
     """Open an incident for each alert and object, or count on the one that is open."""
     merged: dict[str, tuple[Claimed, Firing, int]] = {}
-    notified: set[str] = set()
+    notified: dict[str, int] = {}
     for claimed, firing in firings:
         key = firing_key(firing.alert, claimed.event.provider, firing.target.kind, firing.target.id)
         first = merged.get(key)
         merged[key] = (first[0], first[1], first[2] + 1) if first else (claimed, firing, 1)
         if firing.notify:
-            notified.add(key)
+            notified[key] = claimed.event.id
     rows = [
         {
             "open_key": key,
@@ -270,6 +270,7 @@ def open_incidents(session: Session, firings: Sequence[tuple[Claimed, Firing]], 
             "state": OPEN,
             "summary": firing.summary,
             "event_id": claimed.event.id,
+            "notified_by": notified.get(key),
             "opened_at": now,
             "last_at": now,
             "count": number,
@@ -280,7 +281,8 @@ def open_incidents(session: Session, firings: Sequence[tuple[Claimed, Firing]], 
         session,
         Incident,
         rows,
-        conflict="(open_key) DO UPDATE SET count = incident.count + excluded.count, last_at = excluded.last_at",
+        conflict="(open_key) DO UPDATE SET count = incident.count + excluded.count, last_at = excluded.last_at, "
+        "notified_by = COALESCE(excluded.notified_by, incident.notified_by)",
     )
     moments = [{"key": key, "notified_at": now} for key in sorted(notified)]
     bulk.insert(session, AlertFiring, moments, conflict="(key) DO UPDATE SET notified_at = excluded.notified_at")

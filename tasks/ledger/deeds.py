@@ -196,10 +196,10 @@ def _counted(event: EventLine, decisions: Sequence[DecisionLine], incident: Inci
 
 
 def _fired(finding: dict[str, Any], alert: str) -> bool:
-    # An alert that fired within its delay is held back: it counts, and nobody is told again.
+    # What fired within the alert's delay or under a silence counts as well, and nobody is told of it.
     verdict = str(finding.get("verdict", ""))
     return (
         finding.get("kind") == "alert"
         and finding.get("name") == alert
-        and (verdict == "fired" or verdict.startswith("held"))
+        and (verdict in ("fired", "silenced") or verdict.startswith("held"))
     )

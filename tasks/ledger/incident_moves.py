@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,21 +17,31 @@ LONGEST = 4000
 
 
 def acknowledge(session: Session, incident_id: int, who: str, now: datetime) -> bool:
-    """Say that somebody looks after the incident. Returns False where it is not open (any more).
+    """Say that somebody looks after the incident. Returns False where it is not open, or is somebody else's.
 
-    The condition stands in the UPDATE itself: of two callers at once exactly one gets True.
+    An assigned incident is acknowledged by its assignee alone (spec policy-alerts 5.8), one that nobody is
+    assigned to by anybody. The condition stands in the UPDATE itself: of two callers at once exactly one
+    gets True.
     """
+    mine = or_(Incident.assigned_to.is_(None), Incident.assigned_to == who)
     moved = (
         update(Incident)
-        .where(Incident.id == incident_id, Incident.state == OPEN)
+        .where(Incident.id == incident_id, Incident.state == OPEN, mine)
         .values(state=ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=who)
     )
     return _noted(session, moved.returning(Incident.id), incident_id, now, who, "acknowledged")
 
 
 def assign(session: Session, incident_id: int, to: str, who: str, now: datetime) -> bool:
-    """Have somebody look after the incident. Returns False where it is closed or unknown."""
-    moved = update(Incident).where(Incident.id == incident_id, Incident.state != CLOSED).values(assigned_to=to)
+    """Have somebody look after the incident. Returns False where it is closed or unknown.
+
+    An acknowledgement ends with it: whoever it is assigned to has not said a word yet (spec policy-alerts 5.8).
+    """
+    moved = (
+        update(Incident)
+        .where(Incident.id == incident_id, Incident.state != CLOSED)
+        .values(assigned_to=to, state=OPEN, acknowledged_at=None, acknowledged_by=None)
+    )
     return _noted(session, moved.returning(Incident.id), incident_id, now, who, "assigned", to)
 
 

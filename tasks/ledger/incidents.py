@@ -18,7 +18,8 @@ class Incident(Base):
     """One firing of an alert on an object; further firings count on it until it is closed.
 
     ``open_key`` is the alert and object while the incident is not closed and null afterwards: its
-    uniqueness is what makes two workers open one incident.
+    uniqueness is what makes two workers open one incident. ``notified_by`` is the event on which people
+    were last notified of it: the effects of that event with the rule ``alert:NAME`` are the notification.
     """
 
     __tablename__ = "incident"
@@ -34,6 +35,7 @@ class Incident(Base):
     state: Mapped[str] = mapped_column(Text, server_default=OPEN)
     summary: Mapped[str]
     event_id: Mapped[int] = mapped_column(Id)
+    notified_by: Mapped[int | None] = mapped_column(Id)
     opened_at: Mapped[datetime]
     last_at: Mapped[datetime]
     count: Mapped[int] = mapped_column(Id, server_default="1")

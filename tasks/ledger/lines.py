@@ -175,7 +175,11 @@ class EffectLine(Line):
 
 @dataclass(frozen=True, slots=True)
 class IncidentLine(Line):
-    """One incident: an alert on an object until somebody closes it. ``event_id`` is what opened it."""
+    """One incident: an alert on an object until somebody closes it. ``event_id`` is what opened it.
+
+    ``notified_by`` is the event on which people were last notified, and ``cannot_notify`` says that this
+    notification, or a part of it, is dead: nobody may know of the incident.
+    """
 
     id: int
     alert: str
@@ -195,6 +199,36 @@ class IncidentLine(Line):
     closed_at: datetime | None
     closed_by: str | None
     assigned_to: str | None = None
+    notified_by: int | None = None
+    cannot_notify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentGroup(Line):
+    """All incidents that have one thing in common: what ``group`` names, None where they have none.
+
+    ``provider`` is set where the group is an object. ``unclosed`` of them are not closed, ``cannot_notify``
+    of them could not tell anybody; ``worst`` is the worst severity.
+    """
+
+    group: str | None
+    provider: str | None
+    incidents: int
+    unclosed: int
+    cannot_notify: int
+    worst: str
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLine(Line):
+    """One thing that was done to an incident, or said of it."""
+
+    at: datetime
+    who: str
+    word: str
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Lists of what the ledger holds, filtered and bounded: events, inventory, effects, incidents."""
+"""Lists of what the ledger holds, filtered and bounded: events, inventory, effects."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from sqlalchemy.orm import Session
 
 from tasks.ledger.effects import Effect
 from tasks.ledger.events import FINISHED, PENDING, DeadLetter, Event, Place
-from tasks.ledger.incidents import CLOSED, Incident
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
-from tasks.ledger.lines import EffectLine, EventLine, IncidentLine, ObjectDetail, ObjectLine
+from tasks.ledger.lines import EffectLine, EventLine, ObjectDetail, ObjectLine
 from tasks.ledger.patterns import fits, led_by
 from tasks.ledger.providers import Provider
 from tasks.ledger.selects import (
     change_lines,
     effect_lines,
     event_lines,
-    incident_lines,
     read_changes,
     read_effects,
     read_events,
-    read_incidents,
     refresh_line,
 )
 from tasks.model.event import INTERNAL
@@ -211,18 +208,3 @@ def effects(
     if event_id is not None:
         query = query.where(Effect.event_id == event_id)
     return read_effects(session, query.order_by(Effect.id.desc()).limit(limit))
-
-
-def incidents(
-    session: Session, *, state: str | None = None, project: str | None = None, limit: int = 100
-) -> list[IncidentLine]:
-    """Incidents, the one that fired last first. ``project`` is that of the event that opened it."""
-    query = incident_lines()
-    if state is not None:
-        query = query.where(Incident.state == state)
-        if state != CLOSED:
-            # The only index that tells the few that are open from all that ever were.
-            query = query.where(Incident.open_key.is_not(None))
-    if project is not None:
-        query = query.join(Event, Event.id == Incident.event_id).where(Event.tenant_id == project)
-    return read_incidents(session, query.order_by(Incident.last_at.desc(), Incident.id.desc()).limit(limit))

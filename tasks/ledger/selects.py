@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from tasks.ledger.balance import GIVEN_UP, READ
-from tasks.ledger.effects import ASKED, Effect
+from tasks.ledger.effects import ASKED, DEAD, Effect
 from tasks.ledger.events import DeadLetter, Event, Place
 from tasks.ledger.incidents import Incident
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
@@ -135,7 +135,7 @@ def incident_lines() -> Select[Any]:
     """The statement behind every list of incidents."""
     taken = (
         "id", "alert", "kind", "ref", "severity", "state", "summary", "event_id", "opened_at", "last_at",
-        "count", "acknowledged_at", "acknowledged_by", "closed_at", "closed_by", "assigned_to",
+        "count", "acknowledged_at", "acknowledged_by", "closed_at", "closed_by", "assigned_to", "notified_by",
     )  # fmt: skip
     about_object = and_(
         InventoryObject.provider_id == Incident.provider_id,
@@ -147,6 +147,7 @@ def incident_lines() -> Select[Any]:
             *(getattr(Incident, column) for column in taken),
             Provider.name.label("provider"),
             InventoryObject.name.label("name"),
+            cannot_notify().label("cannot_notify"),
         )
         .select_from(Incident)
         .join(Provider, Provider.id == Incident.provider_id)
@@ -156,4 +157,15 @@ def incident_lines() -> Select[Any]:
 
 def read_incidents(session: Session, query: Select[Any]) -> list[IncidentLine]:
     """Run a statement made of :func:`incident_lines`."""
-    return [IncidentLine(**row._mapping) for row in session.execute(query)]
+    return [
+        IncidentLine(**{**row._mapping, "cannot_notify": bool(row.cannot_notify)}) for row in session.execute(query)
+    ]
+
+
+def cannot_notify() -> ColumnElement[bool]:
+    """That an effect of the incident's newest notification is dead; a probe by the event for each incident."""
+    return exists().where(
+        Effect.event_id == Incident.notified_by,
+        Effect.rule == literal("alert:") + Incident.alert,
+        Effect.state == DEAD,
+    )

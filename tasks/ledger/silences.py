@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -10,7 +11,13 @@ from sqlalchemy import Identity, Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tasks.ledger.base import Base, Id
+from tasks.ledger.lines import Line
 from tasks.model.event import ObjectRef
+
+#: What a silence may ask of an alert and its object.
+MATCHED = ("alert", "provider", "kind", "ref", "severity")
+#: A comment is kept to this many characters.
+LONGEST = 1000
 
 
 class Silence(Base):
@@ -42,6 +49,58 @@ class Silence(Base):
             and self.kind in (None, target.kind)
             and (self.ref is None or fnmatchcase(target.id, self.ref))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceLine(Line):
+    """One silence as lists show it. ``state`` is ``to come``, ``holds`` or ``over``."""
+
+    id: int
+    state: str
+    alert: str | None
+    provider: str | None
+    kind: str | None
+    ref: str | None
+    severity: str | None
+    starts_at: datetime
+    ends_at: datetime
+    made_by: str
+    comment: str
+
+
+def line(silence: Silence, now: datetime) -> SilenceLine:
+    """A silence as it stands at a moment."""
+    state = "over" if silence.ends_at <= now else "to come" if silence.starts_at > now else "holds"
+    shown = {column.name: getattr(silence, column.name) for column in Silence.__table__.columns}
+    return SilenceLine(state=state, **shown)
+
+
+def make(
+    session: Session,
+    matcher: Mapping[str, str | None],
+    span: tuple[datetime, datetime],
+    comment: str,
+    who: str,
+    now: datetime,
+) -> Silence:
+    """Store a silence over a span of time. ``matcher`` may have what :data:`MATCHED` names, None for any.
+
+    Raises ``ValueError`` where it would cover everything, says no reason, ends before it begins or is over.
+    """
+    starts, ends = span
+    if not any(matcher.get(name) for name in MATCHED):
+        raise ValueError("say what it covers: an alert, a provider, an object or a severity")
+    if not comment.strip():
+        raise ValueError("say why, for those who wonder where the alert is")
+    if ends <= starts:
+        raise ValueError("it ends before it begins")
+    if ends <= now:
+        raise ValueError("it would be over already")
+    given = {name: matcher.get(name) or None for name in MATCHED}
+    made = Silence(**given, starts_at=starts, ends_at=ends, made_by=who, comment=comment.strip()[:LONGEST])
+    session.add(made)
+    session.flush()
+    return made
 
 
 def active(session: Session, now: datetime) -> Sequence[Silence]:

@@ -161,13 +161,41 @@ def test_buttons_work_by_keyboard_alone(page: Page, served: Served) -> None:
         assert session.get_one(Incident, 2).acknowledged_by == "operate"
 
 
+def test_an_incident_is_acknowledged_and_talked_of_on_its_page(page: Page, served: Served) -> None:
+    now = clock.now()
+    about = {"alert": "fan", "provider_id": 1, "kind": "server", "ref": "srv-1", "severity": "warning", "event_id": 1}
+    with served.ledger.transaction() as session:
+        key, summary = "fan|north|server|srv-1", "the fan is loud"
+        session.add(Incident(id=30, open_key=key, summary=summary, opened_at=now, last_at=now, **about))
+
+    sign_in(page, served, "operate")
+    page.get_by_role("link", name="Incidents", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Incidents")
+    page.get_by_role("link", name="the fan is loud").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("the fan is loud")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("heading", name="Acknowledged")).to_contain_text("by operate")
+    expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    page.get_by_role("textbox", name="Comment").fill("I look after it")
+    page.get_by_role("button", name="Comment").click()
+    expect(page.locator(".said")).to_have_text("I look after it")
+
+    page.get_by_role("link", name="Incidents", exact=True).click()
+    row = page.locator("tr", has_text="the fan is loud")
+    expect(row).to_contain_text("acknowledged")
+    expect(row).to_contain_text("by operate")
+    with served.ledger.reading() as session:
+        assert session.get_one(Incident, 30).acknowledged_by == "operate"
+
+
 def test_pages_fit_a_phone_in_light_and_dark(browser: Browser, served: Served) -> None:
     grounds = set()
     for scheme in ("light", "dark"):
         context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme)
         page = context.new_page()
         sign_in(page, served, "operate")
-        for path in ("/", "/events", "/events/1", "/events/3"):
+        paths = ("/", "/events", "/events/1", "/events/3", "/incidents", "/incidents?group=object", "/incidents/1")
+        for path in (*paths, "/silences"):
             page.goto(f"{served.address}{path}")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))

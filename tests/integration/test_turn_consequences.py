@@ -214,7 +214,25 @@ def test_firings_on_one_object_are_one_incident_that_counts(ledger: Ledger, hand
         incident = session.scalars(select(Incident)).one()
         assert (incident.count, incident.opened_at, incident.last_at) == (4, first, hands.now)
         assert incident.event_id == session.scalars(select(Event.id).where(Event.message_id == "0")).one()
+        assert incident.notified_by == incident.event_id
         assert session.scalars(select(AlertFiring.notified_at)).all() == [first]
+
+
+def test_an_incident_knows_the_event_on_which_people_were_last_notified(ledger: Ledger, hands: Clock) -> None:
+    present, lab = installed(ledger), provider(ledger)
+    notify = iter((False, True, True, False))
+
+    def fire(event: model.Event, view: View) -> Outcome:
+        return Outcome(firings=[_firing(notify=next(notify))])
+
+    known: list[str | None] = []
+    for numbers in ((0,), (1,), (2, 3)):
+        caught(present, lab, *(notice(message_id=str(n), seconds=n) for n in numbers))
+        take(present, "convert", fire)
+        with ledger.reading() as session:
+            named = select(Event.message_id).join(Incident, Incident.notified_by == Event.id)
+            known.append(session.scalars(named).one_or_none())
+    assert known == [None, "1", "2"]
 
 
 def test_decision_of_every_stage_is_kept_with_the_site_that_took_it(ledger: Ledger) -> None:

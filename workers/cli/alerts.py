@@ -5,21 +5,23 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
 from tasks.alert.entry import read_delay
 from tasks.ledger import incident_moves as moves
-from tasks.ledger import listing, silences
+from tasks.ledger import silences
+from tasks.ledger.incident_lists import GROUPS, SEVERITIES, Wanted, groups, incidents, tale
 from tasks.ledger.incidents import ACKNOWLEDGED, CLOSED, OPEN, Incident
-from tasks.ledger.selects import incident_lines, read_incidents
-from tasks.ledger.silences import Silence
+from tasks.ledger.lines import IncidentGroup, IncidentLine
 from tasks.model import clock
 from tasks.model.clock import parse_utc
 from tasks.model.errors import Permanent
+from workers.cli.alerts_output import print_list, print_tale
 from workers.cli.installation import json_option, present_ledger, site_option
-from workers.cli.output import as_document, short, table, when
+from workers.cli.output import as_document, table, when
 
 _ID = click.IntRange(1, 2**63 - 1)
 #: A move of one incident: the session, its id, who makes it and when; False where it cannot be made.
@@ -34,59 +36,40 @@ def alerts() -> None:
 
 @alerts.command("list")
 @click.option("--state", type=click.Choice([OPEN, ACKNOWLEDGED, CLOSED, "all"]), default="all", show_default=True)
+@click.option("--alert", help="Only of alerts of this name; may hold * and ?.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="Only of alerts of this severity.")
+@click.option("--object", "resource", metavar="KIND/ID", help="Only on this object.")
+@click.option("--provider", help="Only on objects of this provider.")
 @click.option("--project", help="Only of events of this project.")
+@click.option("--cannot-notify", is_flag=True, help="Only those whose newest notification is dead.")
+@click.option("--group-by", type=click.Choice(list(GROUPS)), help="One line for each, instead of the incidents.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
-def list_incidents(state: str, project: str | None, limit: int, as_json: bool) -> None:
+def list_incidents(group_by: str | None, limit: int, as_json: bool, **narrowed: Any) -> None:
     """List incidents, the one that fired last first."""
+    wanted = Wanted(**{**narrowed, "state": None if narrowed["state"] == "all" else narrowed["state"]})
+    found: list[IncidentGroup] | list[IncidentLine]
     with present_ledger() as ledger, ledger.reading() as session:
-        wanted = None if state == "all" else state
-        found = listing.incidents(session, state=wanted, project=project, limit=limit)
+        found = groups(session, group_by, wanted, limit=limit) if group_by else incidents(session, wanted, limit=limit)
     if as_json:
         as_document([line.as_dict() for line in found])
-        return
-    columns = ("id", "fired", "alert", "severity", "object", "state", "looked after by", "times", "summary")
-    rows = [
-        (
-            i.id,
-            when(i.last_at),
-            i.alert,
-            i.severity,
-            f"{i.kind}/{i.name or i.ref}",
-            i.state,
-            i.assigned_to or i.acknowledged_by or "",
-            i.count,
-            i.summary,
-        )
-        for i in found
-    ]
-    table(columns, rows, right=("id", "times"))
+    else:
+        print_list(group_by, found)
 
 
 @alerts.command("show")
 @click.argument("incident_id", metavar="ID", type=_ID)
 @json_option
 def show(incident_id: int, as_json: bool) -> None:
-    """Show incident ID with its history."""
+    """Show incident ID with its history, what fired it and how its notifications stand."""
     with present_ledger() as ledger, ledger.reading() as session:
-        found = read_incidents(session, incident_lines().where(Incident.id == incident_id))
-        notes = moves.history(session, incident_id)
-    if not found:
+        found = tale(session, incident_id)
+    if found is None:
         raise Permanent(_nothing(incident_id))
-    [line] = found
     if as_json:
-        history = [{"at": note.at.isoformat(), "who": note.who, "word": note.word, "text": note.text} for note in notes]
-        as_document({**line.as_dict(), "history": history})
-        return
-    click.secho(f"incident {line.id}: {short(line.summary)}", bold=True)
-    click.echo(f"{line.alert} ({line.severity}) on {line.kind}/{short(line.ref, 80)} of {line.provider}: {line.state}")
-    click.echo(
-        f"opened {when(line.opened_at)} by event {line.event_id}, fired {line.count} times, last {when(line.last_at)}"
-    )
-    for note in notes:
-        click.echo(
-            f"{when(note.at)} {note.word} by {short(note.who, 80)}{f': {short(note.text)}' if note.text else ''}"
-        )
+        as_document(found.as_dict())
+    else:
+        print_tale(found)
 
 
 def _nothing(incident_id: int) -> str:
@@ -105,16 +88,21 @@ def _move(incident_id: int, move: Move, refused: str, done: str) -> None:
 @alerts.command("ack")
 @click.argument("incident_id", metavar="ID", type=_ID)
 def acknowledge(incident_id: int) -> None:
-    """Say that you look after incident ID."""
-    _move(incident_id, moves.acknowledge, "is not open any more", "acknowledged")
+    """Say that you look after incident ID. One that is assigned is acknowledged by its assignee alone."""
+    refused = "is not open any more, or is assigned to somebody else"
+    _move(incident_id, moves.acknowledge, refused, "acknowledged")
 
 
 @alerts.command("assign")
 @click.argument("incident_id", metavar="ID", type=_ID)
 @click.argument("to", metavar="WHO")
 def assign(incident_id: int, to: str) -> None:
-    """Have WHO look after incident ID."""
-    _move(incident_id, lambda s, i, who, now: moves.assign(s, i, to, who, now), "is closed", f"assigned to {to}")
+    """Have WHO look after incident ID. An acknowledgement ends with it."""
+    if not to.strip():
+        raise click.BadParameter("name somebody", param_hint="WHO")
+    _move(
+        incident_id, lambda s, i, who, now: moves.assign(s, i, to.strip(), who, now), "is closed", f"assigned to {to}"
+    )
 
 
 @alerts.command("comment")
@@ -148,7 +136,7 @@ def reopen(incident_id: int) -> None:
 @click.option(
     "--object", "target", metavar="KIND[/ID]", help="Objects of this kind, or this one; the id may hold * and ?."
 )
-@click.option("--severity", type=click.Choice(["info", "warning", "error"]), help="Alerts of this severity.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="Alerts of this severity.")
 @click.option("--for", "span", default="1h", show_default=True, help="How long: 90s, 10m, 1h30m, 2d.")
 @click.option("--from", "start", help="When it begins (a time, RFC 3339). Default: now.")
 @click.option("--comment", required=True, help="Why.")
@@ -162,28 +150,19 @@ def silence(
     comment: str,
 ) -> None:
     """Keep alerts that match from notifying for a time. Incidents are opened and counted all the same."""
-    if not any((alert, provider, target, severity)):
-        raise click.UsageError("say what it covers: --alert, --provider, --object or --severity")
+    kind, _, ref = (target or "").partition("/")
+    matcher = {"alert": alert, "provider": provider, "kind": kind, "ref": ref, "severity": severity}
+    now = clock.now()
     try:
-        length, begins = read_delay(span), parse_utc(start) if start else clock.now()
+        length, begins = read_delay(span), parse_utc(start) if start else now
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     assert isinstance(length, timedelta)
-    kind, _, ref = (target or "").partition("/")
-    made = Silence(
-        alert=alert,
-        provider=provider,
-        kind=kind or None,
-        ref=ref or None,
-        severity=severity,
-        starts_at=begins,
-        ends_at=begins + length,
-        made_by=getpass.getuser(),
-        comment=comment[:1000],
-    )
     with present_ledger() as ledger, ledger.transaction() as session:
-        session.add(made)
-        session.flush()
+        try:
+            made = silences.make(session, matcher, (begins, begins + length), comment, getpass.getuser(), now)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
         click.echo(f"silence {made.id} until {when(made.ends_at)}")
 
 

@@ -1,4 +1,4 @@
-"""The two bodies that are sent: JSON and pages, both safe for text that is no valid Unicode.
+"""The two bodies that are sent: JSON, lists in one shape, and pages, all safe for text that is no valid Unicode.
 
 A notification may hold half a surrogate pair, written as an escape in its JSON. It is kept as it came, and
 must not break the answer that shows it.
@@ -7,9 +7,13 @@ must not break the answer that shows it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, JSONResponse
+
+from tasks.ledger.lines import Line
 
 
 class Json(JSONResponse):
@@ -18,6 +22,18 @@ class Json(JSONResponse):
     def render(self, content: Any) -> bytes:
         """The body."""
         return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class Rows(BaseModel):
+    """A list of rows, and the address where it goes on: null at its end, and where there is no paging."""
+
+    items: list[dict[str, Any]]
+    next: str | None = None
+
+
+def rows(lines: Iterable[Line], following: str | None = None) -> Json:
+    """A list as the API sends it."""
+    return Json({"items": [line.as_dict() for line in lines], "next": following})
 
 
 class Page(HTMLResponse):

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Security
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from tasks.conveyor.order import ORDER
 from tasks.ledger import balance, health, listing, progress
 from tasks.ledger import why as story
-from tasks.ledger.lines import Line
-from workers.web import api_moves, moves, probes, scope
-from workers.web.answers import Json
+from workers.web import api_incidents, api_moves, api_silences, moves, probes, scope
+from workers.web.answers import Json, Rows, rows
 from workers.web.caller import Viewer, whole
 from workers.web.faults import Fault
 from workers.web.questions import (
     EffectQuestion,
     EventQuestion,
-    IncidentQuestion,
     InventoryQuestion,
     PathText,
     RowId,
@@ -41,17 +37,8 @@ router = APIRouter(
 )
 router.include_router(probes.router)
 router.include_router(api_moves.router)
-
-
-class Rows(BaseModel):
-    """A list of rows, and the address where it goes on: null at its end, and where there is no paging."""
-
-    items: list[dict[str, Any]]
-    next: str | None = None
-
-
-def _rows(lines: Iterable[Line], following: str | None = None) -> Response:
-    return Json({"items": [line.as_dict() for line in lines], "next": following})
+router.include_router(api_incidents.router)
+router.include_router(api_silences.router)
 
 
 @router.get("/providers", tags=["status"], summary="The providers and their health", response_model=Rows)
@@ -61,7 +48,7 @@ def providers(web: Here, caller: Viewer) -> Response:
         found = health.providers(session, web.now())
     if caller.project is not None:
         return Json({"items": [{"name": line.name, "kind": line.kind} for line in found], "next": None})
-    return _rows(found)
+    return rows(found)
 
 
 @router.get(
@@ -74,7 +61,7 @@ def providers(web: Here, caller: Viewer) -> Response:
 def balances(web: Here) -> Response:
     """received = stored + duplicate + rejected, and stored = finished + pending + dead."""
     with web.ledger.reading() as session:
-        return _rows(balance.balance(session))
+        return rows(balance.balance(session))
 
 
 @router.get(
@@ -87,7 +74,7 @@ def balances(web: Here) -> Response:
 def stages(web: Here) -> Response:
     """Pending events of each stage, and since when the oldest of them is due."""
     with web.ledger.reading() as session:
-        return _rows(health.stages(session, ORDER))
+        return rows(health.stages(session, ORDER))
 
 
 @router.get(
@@ -111,7 +98,7 @@ def events(request: Request, web: Here, caller: Viewer, asked: Annotated[EventQu
     following = None
     if len(found) == asked.limit:
         following = f"{request.url.path}?{urlencode({**request.query_params, 'after': found[-1].id})}"
-    return _rows(found, following)
+    return rows(found, following)
 
 
 @router.get("/events/{event_id}", tags=["events"], summary="One event", response_model=dict[str, Any])
@@ -144,7 +131,7 @@ def inventory(web: Here, caller: Viewer, asked: Annotated[InventoryQuestion, Que
     """A stub is an object that an event named and nobody has read yet; gone ones stay with their time."""
     project = scope.project_of(caller, asked.project)
     with web.ledger.reading() as session:
-        return _rows(listing.inventory(session, **asked.model_dump(exclude={"project"}), project=project))
+        return rows(listing.inventory(session, **asked.model_dump(exclude={"project"}), project=project))
 
 
 @router.get(
@@ -170,23 +157,4 @@ def effects(web: Here, caller: Viewer, asked: Annotated[EffectQuestion, Query()]
             if asked.event_id is None:
                 raise HTTPException(403, "your token is bound to one project: name one of its events with event_id")
             scope.see_event(session, caller, asked.event_id, moves.NO_EVENT)
-        return _rows(listing.effects(session, state=asked.state, event_id=asked.event_id, limit=asked.limit))
-
-
-@router.get(
-    "/incidents/{incident_id}",
-    tags=["incidents"],
-    summary="One incident and its history",
-    response_model=dict[str, Any],
-)
-def incident(web: Here, caller: Viewer, incident_id: RowId) -> Response:
-    """What was done to it and said of it, by whom and when."""
-    return Json(moves.incident(web, caller, incident_id))
-
-
-@router.get("/incidents", tags=["incidents"], summary="Incidents, filtered", response_model=Rows)
-def incidents(web: Here, caller: Viewer, asked: Annotated[IncidentQuestion, Query()]) -> Response:
-    """Firings of alerts, until somebody closes them."""
-    project = scope.project_of(caller, asked.project)
-    with web.ledger.reading() as session:
-        return _rows(listing.incidents(session, state=asked.state, project=project, limit=asked.limit))
+        return rows(listing.effects(session, state=asked.state, event_id=asked.event_id, limit=asked.limit))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, BackgroundTasks
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from workers.web import moves
 from workers.web.caller import Operator
 from workers.web.faults import Fault
-from workers.web.questions import RowId
+from workers.web.questions import Name, Remark, RowId
 from workers.web.web import Here
 
 router = APIRouter(responses={409: {"model": Fault}})
@@ -36,9 +36,10 @@ def retry_effect(web: Here, caller: Operator, effect_id: RowId, later: Backgroun
     return Moved()
 
 
+@router.post("/incidents/{incident_id}/ack", include_in_schema=False)
 @router.post("/incidents/{incident_id}/acknowledge", tags=["incidents"], summary="Look after an incident (operate)")
 def acknowledge(web: Here, caller: Operator, incident_id: RowId) -> Moved:
-    """409 where it is not open any more. The token's name is kept with it."""
+    """409 where it is not open any more, or is assigned to another. The token's name is kept with it."""
     moves.acknowledge(web, caller, incident_id)
     return Moved()
 
@@ -53,18 +54,18 @@ def close(web: Here, caller: Operator, incident_id: RowId) -> Moved:
 class To(BaseModel, extra="forbid"):
     """Who is to look after it."""
 
-    to: str = Field(min_length=1, max_length=200)
+    to: Name
 
 
 class Said(BaseModel, extra="forbid"):
     """What is to be said of it."""
 
-    text: str = Field(min_length=1, max_length=4000)
+    text: Remark
 
 
 @router.post("/incidents/{incident_id}/assign", tags=["incidents"], summary="Have somebody look after one (operate)")
 def assign(web: Here, caller: Operator, incident_id: RowId, given: To) -> Moved:
-    """409 where it is closed."""
+    """409 where it is closed. An acknowledgement ends with it: the assignee gives the next one."""
     moves.assign(web, caller, incident_id, given.to)
     return Moved()
 

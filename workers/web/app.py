@@ -16,7 +16,18 @@ from starlette.middleware import Middleware
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tasks.site.settings import Settings
-from workers.web import api, assets, automation_requests, buttons, metrics, operations, pages, signin
+from workers.web import (
+    api,
+    assets,
+    automation_requests,
+    buttons,
+    incident_buttons,
+    incident_pages,
+    metrics,
+    operations,
+    pages,
+    signin,
+)
 from workers.web.envelope import Envelope
 from workers.web.faults import on_http, on_invalid
 from workers.web.gate import Gate
@@ -77,6 +88,8 @@ def create_app(
         metrics.router,
         pages.router,
         buttons.router,
+        incident_pages.router,
+        incident_buttons.router,
         signin.router,
         assets.routes(),
     ):

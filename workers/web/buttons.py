@@ -30,17 +30,3 @@ def retry_effect(web: Here, caller: Operator, effect_id: RowId, later: Backgroun
     event_id = moves.again_effect(web, caller, effect_id)
     later.add_task(web.ring)
     return RedirectResponse(f"/events/{event_id}", 303)
-
-
-@router.post("/incidents/{incident_id}/acknowledge", response_model=None)
-def acknowledge(web: Here, caller: Operator, incident_id: RowId) -> RedirectResponse:
-    """Look after an incident."""
-    moves.acknowledge(web, caller, incident_id)
-    return RedirectResponse("/", 303)
-
-
-@router.post("/incidents/{incident_id}/close", response_model=None)
-def close(web: Here, caller: Operator, incident_id: RowId) -> RedirectResponse:
-    """End an incident."""
-    moves.close(web, caller, incident_id)
-    return RedirectResponse("/", 303)

@@ -18,6 +18,7 @@ from tasks.conveyor.order import ORDER
 from tasks.ledger import balance, health
 from tasks.ledger.conflicts import Conflict
 from tasks.ledger.effects import ASKED, DEAD, Effect
+from tasks.ledger.incident_lists import muted
 from workers.web.caller import whole
 from workers.web.web import Here
 
@@ -54,6 +55,7 @@ class LedgerFigures(Collector):
         yield from self._balance()
         yield from self._stages()
         yield self._effects()
+        yield self._mute()
         yield from self._providers()
         yield self._marks()
         yield self._conflicts()
@@ -98,6 +100,14 @@ class LedgerFigures(Collector):
         for state in (ASKED, DEAD):
             number = self._session.scalar(select(func.count()).select_from(Effect).where(Effect.state == state))
             family.add_metric([state], number or 0)
+        return family
+
+    def _mute(self) -> Metric:
+        family = GaugeMetricFamily(
+            "catchment_incidents_cannot_notify",
+            "Incidents that are not closed and whose newest notification is dead.",
+        )
+        family.add_metric([], muted(self._session))
         return family
 
     def _providers(self) -> Iterator[Metric]:

@@ -6,18 +6,13 @@ that does not exist.
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import HTTPException
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from tasks.conveyor.retry import retry_effect, retry_event
-from tasks.ledger import incident_moves
+from tasks.ledger import incident_lists, incident_moves
 from tasks.ledger.effects import Effect
-from tasks.ledger.incidents import Incident
-from tasks.ledger.selects import incident_lines, read_incidents
-from tasks.model.clock import rfc3339
+from tasks.ledger.incident_lists import IncidentTale
 from workers.web import scope
 from workers.web.caller import Caller
 from workers.web.web import Web
@@ -53,18 +48,18 @@ def again_effect(web: Web, caller: Caller, effect_id: int) -> int:
 
 
 def acknowledge(web: Web, caller: Caller, incident_id: int) -> None:
-    """Take care of an incident. Raises 404 where the caller sees none, 409 where it is not open any more."""
+    """Take care of an incident. Raises 404 where the caller sees none, 409 where it is not open, or another's."""
     with web.ledger.transaction() as session:
-        _see_incident(session, caller, incident_id)
+        scope.see_incident(session, caller, incident_id, NO_INCIDENT)
         moved = incident_moves.acknowledge(session, incident_id, caller.name, web.now())
     if not moved:
-        raise HTTPException(409, "the incident is not open any more: somebody was faster")
+        raise HTTPException(409, "the incident is not open any more, or it is assigned to somebody else")
 
 
 def close(web: Web, caller: Caller, incident_id: int) -> None:
     """End an incident. Raises 404 where the caller sees none, 409 where it is closed already."""
     with web.ledger.transaction() as session:
-        _see_incident(session, caller, incident_id)
+        scope.see_incident(session, caller, incident_id, NO_INCIDENT)
         moved = incident_moves.close(session, incident_id, caller.name, web.now())
     if not moved:
         raise HTTPException(409, "the incident is closed already")
@@ -73,7 +68,7 @@ def close(web: Web, caller: Caller, incident_id: int) -> None:
 def assign(web: Web, caller: Caller, incident_id: int, to: str) -> None:
     """Have somebody look after an incident. Raises 404 where the caller sees none, 409 where it is closed."""
     with web.ledger.transaction() as session:
-        _see_incident(session, caller, incident_id)
+        scope.see_incident(session, caller, incident_id, NO_INCIDENT)
         moved = incident_moves.assign(session, incident_id, to, caller.name, web.now())
     if not moved:
         raise HTTPException(409, "the incident is closed")
@@ -82,32 +77,23 @@ def assign(web: Web, caller: Caller, incident_id: int, to: str) -> None:
 def comment(web: Web, caller: Caller, incident_id: int, text: str) -> None:
     """Say something of an incident. Raises 404 where the caller sees none."""
     with web.ledger.transaction() as session:
-        _see_incident(session, caller, incident_id)
+        scope.see_incident(session, caller, incident_id, NO_INCIDENT)
         incident_moves.comment(session, incident_id, text, caller.name, web.now())
 
 
 def reopen(web: Web, caller: Caller, incident_id: int) -> None:
     """Open an incident again. Raises 404 where the caller sees none, 409 where that cannot be."""
     with web.ledger.transaction() as session:
-        _see_incident(session, caller, incident_id)
+        scope.see_incident(session, caller, incident_id, NO_INCIDENT)
         moved = incident_moves.reopen(session, incident_id, caller.name, web.now())
     if not moved:
         raise HTTPException(409, "the incident is not closed, or its alert has opened another one on the object")
 
 
-def incident(web: Web, caller: Caller, incident_id: int) -> dict[str, Any]:
-    """An incident with its history. Raises 404 where the caller sees none."""
+def incident(web: Web, caller: Caller, incident_id: int) -> IncidentTale:
+    """An incident with its history and what fired it. Raises 404 where the caller sees none."""
     with web.ledger.reading() as session:
-        _see_incident(session, caller, incident_id)
-        [line] = read_incidents(session, incident_lines().where(Incident.id == incident_id))
-        notes = incident_moves.history(session, incident_id)
-        history = [{"at": rfc3339(n.at), "who": n.who, "word": n.word, "text": n.text} for n in notes]
-    return {**line.as_dict(), "history": history}
-
-
-def _see_incident(session: Session, caller: Caller, incident_id: int) -> None:
-    event_id = session.scalar(select(Incident.event_id).where(Incident.id == incident_id))
-    if event_id is None:
+        found = incident_lists.tale(session, incident_id, caller.project)
+    if found is None:
         raise HTTPException(404, NO_INCIDENT)
-    if caller.project is not None:
-        scope.see_event(session, caller, event_id, NO_INCIDENT)
+    return found

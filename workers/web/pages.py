@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -11,14 +11,15 @@ from starlette.responses import Response
 from tasks.conveyor.order import ORDER
 from tasks.ledger import health
 from tasks.ledger import why as story
-from workers.web import moves, scope, seal
-from workers.web.answers import Json, Page
-from workers.web.caller import Caller, Viewer
+from workers.web import moves, scope
+from workers.web.answers import Json
+from workers.web.caller import Viewer
+from workers.web.page import page
 from workers.web.questions import EventQuestion, RowId
 from workers.web.status import sections
 from workers.web.tale import tale
-from workers.web.views import moment, render
-from workers.web.web import Here, Web
+from workers.web.views import moment
+from workers.web.web import Here
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,7 +27,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/", response_model=None)
 def status(web: Here, caller: Viewer) -> Response:
     """How the installation is, at a glance."""
-    return _page(web, caller, "status.html", here="status", sections=sections(web, caller), at=moment(web.now()))
+    return page(web, caller, "status.html", here="status", sections=sections(web, caller), at=moment(web.now()))
 
 
 @router.get("/status.json", response_model=None)
@@ -43,7 +44,7 @@ def events(request: Request, web: Here, caller: Viewer, asked: Annotated[EventQu
         names = [provider.name for provider in health.providers(session, web.now())]
     kept = {name: value for name, value in request.query_params.items() if value and name != "after"}
     following = f"/events?{urlencode({**kept, 'after': rows[-1].id})}" if len(rows) == asked.limit else None
-    return _page(
+    return page(
         web,
         caller,
         "events.html",
@@ -65,8 +66,4 @@ def event(web: Here, caller: Viewer, event_id: RowId) -> Response:
         found = story.why(session, event_id, caller.project)
     if found is None:
         raise HTTPException(404, moves.NO_EVENT)
-    return _page(web, caller, "event.html", here="event", why=found, tale=tale(found), now=web.now())
-
-
-def _page(web: Web, caller: Caller, template: str, **values: Any) -> Response:
-    return Page(render(template, who=caller, form_token=seal.form_token(web.key, caller.session), **values))
+    return page(web, caller, "event.html", here="event", why=found, tale=tale(found), now=web.now())

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 #: Rows of a list that are sent at once.
 ROWS = 100
@@ -33,6 +33,18 @@ Words = Annotated[Text | None, BeforeValidator(_blank)]
 Moment = Annotated[Annotated[datetime, AfterValidator(_moment)] | None, BeforeValidator(_blank)]
 RowId = Annotated[int, Path(ge=1, le=MOST_ID, description="The row id")]
 PathText = Annotated[str, Path(max_length=255, pattern=r"^[^\x00]*$")]
+
+Severity = Annotated[Literal["info", "warning", "error"] | None, BeforeValidator(_blank)]
+
+
+def _said(longest: int) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest, pattern=r"^[^\x00]*$")
+
+
+#: What people write: never blank. A name, a comment on an incident, the reason of a silence.
+Name = Annotated[str, _said(200)]
+Remark = Annotated[str, _said(4000)]
+Comment = Annotated[str, _said(1000)]
 
 
 class EventQuestion(BaseModel, extra="forbid"):
@@ -78,8 +90,56 @@ class EffectQuestion(BaseModel, extra="forbid"):
 
 
 class IncidentQuestion(BaseModel, extra="forbid"):
-    """Which incidents."""
+    """Which incidents: all filters given must hold."""
 
     state: Annotated[Literal["open", "acknowledged", "closed"] | None, BeforeValidator(_blank)] = None
-    project: Words = None
+    alert: Words = Field(None, description="Name of the alert; `*` and `?` stand for any text and any letter.")
+    severity: Severity = None
+    resource: Words = Field(None, description="The object, as `kind/id` or by its id.")
+    provider: Words = None
+    project: Words = Field(None, description="The project of the event that opened it.")
+    cannot_notify: Annotated[bool | None, BeforeValidator(_blank)] = Field(
+        None, description="Only those whose newest notification is dead."
+    )
+    group: Annotated[Literal["alert", "object", "tenant", "severity"] | None, BeforeValidator(_blank)] = Field(
+        None, description="One line for each, instead of the incidents."
+    )
+    after: Annotated[int | None, BeforeValidator(_blank)] = Field(
+        None, ge=1, le=MOST_ID, description="Go on after the incident with this id: `next` of the answer has it."
+    )
     limit: int = Field(ROWS, ge=1, le=MOST_ROWS)
+
+
+class SilenceQuestion(BaseModel, extra="forbid"):
+    """Which silences."""
+
+    everything: bool = Field(False, alias="all", description="Those that are over, too.")
+
+
+class SilenceDraft(SilenceQuestion):
+    """The page of silences: which are listed, and what its form is filled with."""
+
+    alert: Words = None
+    provider: Words = None
+    target: Words = Field(None, alias="object")
+
+
+class SilenceWish(BaseModel, extra="forbid"):
+    """A silence to be made: what it covers, from when, how long, and why. Who makes it is the caller."""
+
+    alert: Words = Field(None, description="Alerts of this name; may hold `*` and `?`.")
+    provider: Words = Field(None, description="Objects of this provider.")
+    target: Words = Field(None, alias="object", description="`KIND` or `KIND/ID`; the id may hold `*` and `?`.")
+    severity: Severity = None
+    begins: Moment = Field(None, alias="from", description="When it begins; now where it is not given.")
+    length: Words = Field(
+        None, alias="for", description="How long: `90s`, `10m`, `1h30m`, `2d`; 1h if nothing is given."
+    )
+    until: Moment = Field(None, description="When it ends, instead of how long it is.")
+    comment: Comment = Field(description="Why.")
+
+
+class SilenceForm(SilenceWish):
+    """The same as a form of the page sends it."""
+
+    form_token: str = ""

@@ -11,11 +11,12 @@ from fastapi import HTTPException
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tasks.ledger import listing
+from tasks.ledger import incident_lists, listing
 from tasks.ledger.events import Event
-from tasks.ledger.lines import EventLine
+from tasks.ledger.incidents import Incident
+from tasks.ledger.lines import EventLine, IncidentGroup, IncidentLine
 from workers.web.caller import Caller
-from workers.web.questions import EventQuestion
+from workers.web.questions import EventQuestion, IncidentQuestion
 
 
 def project_of(caller: Caller, asked: str | None) -> str | None:
@@ -35,6 +36,43 @@ def see_event(session: Session, caller: Caller, event_id: int, message: str) -> 
     found = session.execute(select(Event.tenant_id).where(Event.id == event_id)).first()
     if found is None or (caller.project is not None and found.tenant_id != caller.project):
         raise HTTPException(404, message)
+
+
+def see_incident(session: Session, caller: Caller, incident_id: int, message: str) -> None:
+    """Raise 404 with the message where there is no such incident, or none that the caller may see.
+
+    An incident belongs to the project of the event that opened it.
+    """
+    event_id = session.scalar(select(Incident.event_id).where(Incident.id == incident_id))
+    if event_id is None:
+        raise HTTPException(404, message)
+    if caller.project is not None:
+        see_event(session, caller, event_id, message)
+
+
+def incidents(session: Session, caller: Caller, asked: IncidentQuestion) -> list[IncidentLine]:
+    """The incidents that a question is about, as far as the caller may see them."""
+    wanted = _wanted(caller, asked)
+    if asked.after is not None:
+        see_incident(session, caller, asked.after, "there is no incident to go on after")
+    return incident_lists.incidents(session, wanted, after_id=asked.after, limit=asked.limit)
+
+
+def incident_groups(session: Session, caller: Caller, by: str, asked: IncidentQuestion) -> list[IncidentGroup]:
+    """The same incidents, one line a group."""
+    return incident_lists.groups(session, by, _wanted(caller, asked), limit=asked.limit)
+
+
+def _wanted(caller: Caller, asked: IncidentQuestion) -> incident_lists.Wanted:
+    return incident_lists.Wanted(
+        state=asked.state,
+        alert=asked.alert,
+        severity=asked.severity,
+        resource=asked.resource,
+        provider=asked.provider,
+        project=project_of(caller, asked.project),
+        cannot_notify=bool(asked.cannot_notify),
+    )
 
 
 def events(session: Session, caller: Caller, asked: EventQuestion) -> list[EventLine]:

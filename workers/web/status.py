@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from tasks.conveyor.order import ORDER
 from tasks.ledger import balance, health, listing, progress
 from tasks.ledger.effects import DEAD, Effect
+from tasks.ledger.incident_lists import Wanted, incidents, muted
 from tasks.ledger.incidents import ACKNOWLEDGED, OPEN
 from tasks.ledger.lines import IncidentLine
 from workers.web import seal
@@ -42,7 +43,11 @@ def sections(web: Web, caller: Caller) -> dict[str, str]:
 def _everybody(session: Session, caller: Caller) -> dict[str, dict[str, Any]]:
     recent = listing.events(session, project=caller.project, limit=GLANCE)
     return {
-        "incidents": {"incidents": _unclosed(session, caller.project), "glance": GLANCE},
+        "incidents": {
+            "incidents": _unclosed(session, caller.project),
+            "glance": GLANCE,
+            "muted": muted(session, caller.project),
+        },
         "events": {"rows": recent},
     }
 
@@ -52,7 +57,7 @@ def _unclosed(session: Session, project: str | None) -> list[IncidentLine]:
     found = [
         line
         for state in (OPEN, ACKNOWLEDGED)
-        for line in listing.incidents(session, state=state, project=project, limit=GLANCE + 1)
+        for line in incidents(session, Wanted(state=state, project=project), limit=GLANCE + 1)
     ]
     return found[: GLANCE + 1]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.ledger.effects import Effect
 from tasks.ledger.incidents import Incident, firing_key
-from tests.unit.cli.cli_ground import Site, add, ago
+from tests.unit.cli.cli_ground import EVIL, Site, add, ago, harmless
 
 
 @pytest.fixture
@@ -96,3 +98,70 @@ def test_silences_are_made_listed_and_ended(site: Site) -> None:
     assert "is over already" in site.run("alerts", "unsilence", "1", code=2).stderr
     assert "say what it covers" in site.run("alerts", "silence", "--comment", "x", code=2).stderr
     assert "1h30m" in site.run("alerts", "silence", "--alert", "x", "--for", "soon", "--comment", "x", code=2).stderr
+
+
+def fail_to_notify(site: Site) -> None:
+    """Have the notification of incident 51 die, with text in it that no terminal may obey."""
+    with site.ledger.transaction() as session:
+        incident = session.get_one(Incident, 51)
+        incident.notified_by, incident.summary, incident.alert = 1, f"hot {EVIL}", "hot"
+        about: dict[str, Any] = {"params": {}, "site_version": "s", "asked_at": ago(9), "due_at": ago(9)}
+        add(
+            session,
+            Effect(
+                id=70, key="k70", event_id=1, rule="alert:hot", action="mail", state="dead", error=f"no {EVIL}", **about
+            ),
+        )
+
+
+def test_an_alert_that_cannot_notify_is_visible(site: Site) -> None:
+    fail_to_notify(site)
+    printed = site.run("alerts", "list").stdout
+    assert "open, cannot notify" in " ".join(printed.split())
+    assert {line["id"]: line["cannot_notify"] for line in listed(site)} == {51: True, 52: False}
+    assert [line["id"] for line in listed(site, "--cannot-notify")] == [51]
+    shown = site.run("alerts", "show", "51").stdout
+    assert "cannot notify: its newest notification is dead" in shown
+    assert "effect 70 mail dead: no " in shown
+    assert harmless(shown)
+    assert harmless(printed)
+    assert "cannot notify" not in site.run("alerts", "show", "52").stdout
+    site.run("alerts", "close", "51")
+    assert "closed, cannot notify" in " ".join(site.run("alerts", "list", "--state", "closed").stdout.split())
+
+
+def test_incidents_are_narrowed_and_grouped(site: Site) -> None:
+    fail_to_notify(site)
+    site.run("alerts", "close", "52")
+    for options, ids in (
+        (("--alert", "h*"), [51]),
+        (("--severity", "error"), []),
+        (("--object", "server/s1"), [51, 52]),
+        (("--provider", "internal"), []),
+        (("--project", "red", "--state", "closed"), [52]),
+    ):
+        assert sorted(line["id"] for line in listed(site, *options)) == ids, options
+    [line] = listed(site, "--group-by", "object")
+    assert (line["group"], line["provider"], line["incidents"], line["unclosed"]) == ("server/s1", "north", 2, 1)
+    assert (line["worst"], line["cannot_notify"]) == ("warning", 1)
+    assert sorted(line["group"] for line in listed(site, "--group-by", "alert")) == ["down", "hot"]
+    printed = site.run("alerts", "list", "--group-by", "tenant").stdout
+    assert printed.split()[:5] == ["tenant", "incidents", "not", "closed", "cannot"]
+    assert "red" in printed
+    assert "is not one of" in site.run("alerts", "list", "--group-by", "colour", code=2).stderr
+
+
+def test_check_83_only_the_assignee_acknowledges_and_an_assignee_is_needed(site: Site) -> None:
+    assert "name somebody" in site.run("alerts", "assign", "51", " ", code=2).stderr
+    site.run("alerts", "assign", "51", "erin")
+    assert "assigned to somebody else" in site.run("alerts", "ack", "51", code=2).stderr
+    site.run("alerts", "assign", "51", getpass.getuser())
+    site.run("alerts", "ack", "51")
+
+
+def test_a_silence_says_why_and_does_not_end_before_it_begins(site: Site) -> None:
+    assert "say why" in site.run("alerts", "silence", "--alert", "x", "--comment", " ", code=2).stderr
+    past = ("--from", "2001-01-01T00:00:00Z", "--for", "1h")
+    assert "over already" in site.run("alerts", "silence", "--alert", "x", "--comment", "y", *past, code=2).stderr
+    none = ("--for", "0s")
+    assert "ends before" in site.run("alerts", "silence", "--alert", "x", "--comment", "y", *none, code=2).stderr

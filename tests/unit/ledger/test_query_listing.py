@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event as sql_events
 
+from tasks.ledger.incident_lists import Wanted, incidents
 from tasks.ledger.incidents import Incident
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
-from tasks.ledger.listing import effects, events, incidents, inventory, inventory_object
+from tasks.ledger.listing import effects, events, inventory, inventory_object
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tests.unit.ledger.query_ground import (
@@ -214,10 +215,10 @@ def test_incidents_fit_the_filter(ledger: Ledger) -> None:
         add(session, incident(3, 1, state="closed", open_key=None, last_at=ago(500)))
     with ledger.reading() as session:
         assert [(line.id, line.name) for line in incidents(session)] == [(1, "web"), (2, None), (3, "web")]
-        assert [line.id for line in incidents(session, state="open")] == [1, 2]
-        assert [line.id for line in incidents(session, state="closed")] == [3]
-        assert [line.id for line in incidents(session, project="blue")] == [2]
-        assert incidents(session, state="acknowledged") == []
+        assert [line.id for line in incidents(session, Wanted(state="open"))] == [1, 2]
+        assert [line.id for line in incidents(session, Wanted(state="closed"))] == [3]
+        assert [line.id for line in incidents(session, Wanted(project="blue"))] == [2]
+        assert incidents(session, Wanted(state="acknowledged")) == []
 
 
 def incident(row: int, event_id: int, **more: Any) -> Incident:

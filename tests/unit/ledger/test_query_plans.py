@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from tasks.ledger.balance import balance
 from tasks.ledger.health import providers, stages
-from tasks.ledger.listing import effects, events, incidents
+from tasks.ledger.incident_lists import GROUPS, Wanted, groups, incidents, muted, tale
+from tasks.ledger.listing import effects, events
 from tasks.ledger.why import why
 from tests.unit.ledger.query_ground import NOW, add, event, filled_ledger, three_providers
 
@@ -29,7 +30,11 @@ from tests.unit.ledger.query_ground import NOW, add, event, filled_ledger, three
         lambda session: events(session, resource="server/s1"),
         lambda session: events(session, after_id=1),
         lambda session: effects(session, event_id=1),
-        lambda session: incidents(session, state="open"),
+        lambda session: incidents(session, Wanted(state="open")),
+        lambda session: incidents(session, Wanted(project="red", cannot_notify=True), after_id=1),
+        *(lambda session, by=by: groups(session, by, Wanted(project="red")) for by in GROUPS),
+        lambda session: muted(session),
+        lambda session: tale(session, 1),
         lambda session: why(session, 1),
     ],
 )

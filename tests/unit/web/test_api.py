@@ -158,6 +158,7 @@ def test_one_event_and_its_why(ground: Ground) -> None:
     assert [(e["action"], e["state"], len(e["tries"])) for e in why["effects"]] == [
         ("log", "done", 0),
         ("webhook", "dead", 1),
+        ("mail", "dead", 0),
     ]
     assert [c["event"]["id"] for c in why["children"]] == [6]
     assert [c["verdict"] for c in why["changes"]] == ["changed"]
@@ -204,8 +205,8 @@ def test_inventory_is_filtered_and_one_object_has_its_history(ground: Ground) ->
 
 
 def test_effects_and_incidents_are_filtered(ground: Ground) -> None:
-    assert ids(ground, "effects") == [3, 2, 1]
-    assert ids(ground, "effects?state=dead&event_id=1") == [2]
+    assert ids(ground, "effects") == [4, 3, 2, 1]
+    assert ids(ground, "effects?state=dead&event_id=1") == [4, 2]
     assert ids(ground, "incidents") == [1, 2]
     assert ids(ground, "incidents?state=closed") == []
     assert ids(ground, "incidents?project=blue&limit=5") == [2]
@@ -219,7 +220,7 @@ def test_the_description_covers_the_api_and_names_its_token(ground: Ground) -> N
         "/health/live", "/health/ready", "/providers", "/balance", "/stages", "/events", "/events/{event_id}",
         "/events/{event_id}/why", "/events/{event_id}/retry", "/inventory", "/inventory/{provider}/{kind}/{ref}",
         "/effects", "/effects/{effect_id}/retry", "/incidents", "/incidents/{incident_id}/acknowledge",
-        "/incidents/{incident_id}/close",
+        "/incidents/{incident_id}/close", "/incidents/{incident_id}", "/silences", "/silences/{silence_id}/end",
     }  # fmt: skip
     assert all(p.startswith((API, "/api/automation_requests")) for p in paths)
     for path, operations in paths.items():

@@ -74,6 +74,29 @@ def test_moves_of_an_unknown_incident_move_nothing(ledger: Ledger) -> None:
         assert incident_moves.close(session, 99, "ann", NOW) is False
 
 
+def test_check_83_an_assigned_incident_is_acknowledged_by_its_assignee_alone(ledger: Ledger) -> None:
+    with ledger.transaction() as session:
+        assert incident_moves.assign(session, 1, "ann", "bob", NOW) is True
+        assert incident_moves.acknowledge(session, 1, "bob", NOW) is False
+        assert incident_moves.acknowledge(session, 1, "ann", NOW) is True
+
+    assert (incident(ledger).state, incident(ledger).acknowledged_by) == ("acknowledged", "ann")
+
+
+def test_check_83_to_assign_it_again_ends_the_acknowledgement(ledger: Ledger) -> None:
+    with ledger.transaction() as session:
+        incident_moves.acknowledge(session, 1, "ann", NOW)
+        assert incident_moves.assign(session, 1, "bob", "ann", NOW) is True
+
+    found = incident(ledger)
+    assert (found.state, found.assigned_to, found.acknowledged_by, found.acknowledged_at) == ("open", "bob", None, None)
+    with ledger.transaction() as session:
+        assert [(n.who, n.word, n.text) for n in incident_moves.history(session, 1)] == [
+            ("ann", "acknowledged", None),
+            ("ann", "assigned", "bob"),
+        ]
+
+
 @pytest.mark.parametrize("move", [incident_moves.acknowledge, incident_moves.close])
 def test_of_many_callers_at_once_exactly_one_moves_the_incident(ledger: Ledger, move: Callable[..., bool]) -> None:
     start = threading.Barrier(6)

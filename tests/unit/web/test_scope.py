@@ -31,7 +31,7 @@ def test_a_token_of_one_project_sees_that_project_alone(ground: Ground) -> None:
     assert ids(ground, "events", "red") == [4, 3, 6, 1]
     assert ids(ground, "events?project=red&resource=srv-2", "red") == []
     assert ids(ground, "incidents", "red") == [1]
-    assert ids(ground, "effects?event_id=1", "red") == [2, 1]
+    assert ids(ground, "effects?event_id=1", "red") == [4, 2, 1]
     inventory = ground.client("red").get(f"{API}/inventory").json()["items"]
     assert [row["ref"] for row in inventory] == ["srv-1"]
     assert ground.client("red").get(f"{API}/providers").json()["items"] == [

@@ -105,6 +105,7 @@ def _things(now: datetime) -> list[Any]:
         effect(1, 1, "log", "done", now, params={"text": EVIL}),
         effect(2, 1, "webhook", "dead", now, error="refused"),
         effect(3, 2, "log", "dead", now, error="a secret of blue"),
+        effect(4, 1, "mail", "dead", now, rule="alert:high", error=f"no mail server {EVIL}"),
         known(1, "srv-1", "web", "red", status="ACTIVE"),
         known(2, "srv-2", EVIL, "blue"),
     ]
@@ -127,7 +128,6 @@ def effect(row: int, event_id: int, action: str, state: str, now: datetime, **mo
         id=row,
         key=f"{event_id}:stop:{action}:",
         event_id=event_id,
-        rule="stop",
         action=action,
         target_kind="server",
         target_id="srv-1",
@@ -137,7 +137,7 @@ def effect(row: int, event_id: int, action: str, state: str, now: datetime, **mo
         due_at=moment,
         attempts=1,
         ended_at=moment,
-        **{"params": {}, **more},
+        **{"rule": "stop", "params": {}, **more},
     )
 
 
@@ -156,6 +156,7 @@ def _links(now: datetime) -> list[Any]:
             severity=severity,
             summary=summary,
             event_id=event_id,
+            notified_by=event_id,
             opened_at=ago(290),
             last_at=ago(200 + row),
             count=count,
@@ -170,7 +171,7 @@ def _links(now: datetime) -> list[Any]:
         # A read of red's server that an event of blue led to.
         InventoryChange(id=2, object_id=1, at=ago(10), verdict="changed", event_id=2, **states),
         RefreshTarget(id=1, provider_id=1, kind="server", ref="srv-1", event_id=2, **target),
-        incident(1, "srv-1", 1, "critical", f"red is hot {EVIL}", 3),
+        incident(1, "srv-1", 1, "error", f"red is hot {EVIL}", 3),
         incident(2, "srv-2", 2, "warning", "blue is warm", 1),
     ]
 
