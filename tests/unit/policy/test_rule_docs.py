@@ -41,10 +41,10 @@ def test_policy_and_alert_of_the_docs_are_read_without_a_problem() -> None:
 
 
 def test_conditions_of_the_docs_are_read_without_a_mistake() -> None:
-    _, _profile, _own, _compliance, one_a_line, groups, stored = blocks("policies.md")
+    _, _profile, _own, _compliance, one_a_line, groups, texts, mappings, stored = blocks("policies.md")
     trees: list[Any] = [yaml.safe_load(line) for line in one_a_line.splitlines()]
     trees.append(yaml.safe_load(groups.replace("{...}", "{field: server.a, is: 1}")))
-    trees.append(yaml.safe_load(stored))
+    trees += [yaml.safe_load(tree) for tree in (texts, mappings, stored)]
     for tree in trees:
         expression, mistakes = compile_expression(tree, kind="server")
         assert expression is not None
