@@ -21,6 +21,7 @@ from workers import readers
 from workers.cli.compliance import check_object, object_named, show_compliance
 from workers.cli.installation import json_option, present_ledger, site_option
 from workers.cli.output import as_document, console, short, table, text
+from workers.cli.policy_import import import_policies
 
 _COLOURS = {"matched": "green", "error": "bold red", "true": "green"}
 _RESULTS = {True: "true", False: "false"}
@@ -30,7 +31,7 @@ _GROUPS = ("all", "any", "not")
 @click.group("policies")
 @site_option
 def policies() -> None:
-    """Policies: what they are, what they would conclude, and what compliance checks came to."""
+    """Policies: what they are, what they would conclude, what compliance checks came to; and ManageIQ's."""
 
 
 def _policies() -> PolicySet:
@@ -121,6 +122,7 @@ def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) 
 
 policies.add_command(check_object)
 policies.add_command(show_compliance)
+policies.add_command(import_policies)
 
 
 def _branch(top: Tree, one: Resolved) -> None:
