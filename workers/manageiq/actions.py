@@ -150,7 +150,7 @@ def _automation(options: Item, _cause: Cause) -> list[Made]:
     """Call_Instance names the instance among its attributes; any other request is an instance itself (4.4)."""
     request = str(options.get("ae_request") or "").strip("/ ")
     given = options.get("ae_hash")
-    attrs = {str(key): value for key, value in given.items()} if isinstance(given, dict) else {}
+    attrs: dict[str, Any] = _named(given) if isinstance(given, dict) else {}
     if not request:
         return []
     message = str(options.get("ae_message") or "create")
@@ -162,6 +162,13 @@ def _automation(options: Item, _cause: Cause) -> list[Made]:
         place = f"System/Request/{request}"
     params = {"instance": f"/{place.strip('/')}", **({} if message == "create" else {"message": message})}
     return [Made("automate", {**params, **({"attrs": attrs} if attrs else {})}, "it runs as a request, which is kept")]
+
+
+def _named(value: Any) -> Any:
+    """The same with texts for keys, as JSON has them."""
+    if isinstance(value, dict):
+        return {str(key): _named(part) for key, part in value.items()}
+    return [_named(part) for part in value] if isinstance(value, list) else value
 
 
 def _script(options: Item, _cause: Cause) -> list[Made]:

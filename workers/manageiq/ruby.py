@@ -16,6 +16,8 @@ MAX_BYTES = 5 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_NODES = 200_000
 MAX_ALIASES = 1000
+#: Characters of a number or a date: YAML's base-60 numbers take quadratic time.
+MAX_FIGURES = 100
 
 _PLAIN = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
@@ -130,6 +132,8 @@ class _Build:
         symbol = _SYMBOL.fullmatch(node.value) if node.style is None else None
         if symbol is not None:
             return next(name for name in symbol.groups() if name is not None)
+        if not node.tag.endswith(":str") and len(node.value) > MAX_FIGURES:
+            raise UnreadableExport(_line(node), f"a number or date of more than {MAX_FIGURES} characters")
         try:
             return self.loader.construct_object(node)
         except ValueError as mistake:

@@ -222,6 +222,14 @@ def test_compliance_policy_needs_no_event_and_no_marker() -> None:
     assert "mark_noncompliant" in left_out(report)[0]
 
 
+def test_attributes_of_an_automation_are_plain_whatever_their_keys_are() -> None:
+    call = {"namespace": "A", "class": "C", "instance": "d", "more": {1: {None: [{2.5: "x"}]}}}
+    [one] = only_policy(policy(row(action=action("x", "custom_automation", ae_request="Call_Instance", ae_hash=call))))[
+        "otherwise"
+    ]
+    assert one["automate"]["attrs"] == {"more": {"1": {"None": [{"2.5": "x"}]}}}
+
+
 def test_qualifier_that_manageiq_never_runs_is_left_out() -> None:
     _, report = took(policy(row(qualifier="both"), row()))
     assert "ManageIQ never runs it" in left_out(report)[0]

@@ -112,6 +112,8 @@ def test_depth_is_bounded_and_told_with_its_line(text: str) -> None:
         (b"a: 2026-13-45", "month"),
         (b"--- 1\n--- 2\n", "document"),
         (b"a: *nobody", "alias"),
+        (b"a: 1" + b":59" * 1_000_000, "number or date"),
+        (b"a: " + b"1" * 5000, "number or date"),
         (b"- &x 1\n" + b"- *x\n" * (MAX_ALIASES + 1), "aliases"),
     ],
 )
