@@ -180,15 +180,32 @@ def _script(options: Item, _cause: Cause) -> list[Made]:
 
 
 def _tag(options: Item, _cause: Cause) -> list[Made]:
-    return [Made("tag", {"tags": tags})] if (tags := [_entry(tag) for tag in _many(options.get("tags"))]) else []
+    """nova's tags have no slash; conditions on tags read ``category=entry`` as well."""
+    remark = "nova's tags have no slash: the tag is category=entry"
+    tags = [str(tag).removeprefix("/managed/").replace("/", "=", 1) for tag in _many(options.get("tags"))]
+    return [Made("add_server_tag", {"tag": tag}, remark) for tag in tags]
 
 
-def _untag(options: Item, _cause: Cause) -> list[Made]:
-    return [Made("remove_tags", {"categories": cats})] if (cats := [str(c) for c in _many(options.get("cats"))]) else []
+def _metadata(options: Item, _cause: Cause) -> list[Made]:
+    name = str(options.get("attribute") or "")
+    value = plain_text(options.get("value") or "")
+    return [Made("set_server_metadata", {"metadata": {name: value}}, "custom fields are metadata")] if name else []
 
 
-def _entry(tag: object) -> str:
-    return str(tag).removeprefix("/managed/")
+def _mark(_options: Item, cause: Cause) -> list[Made]:
+    return [Made("timeline_mark", {"text": f"{cause.noun.capitalize()}: {plain_text(cause.name)}"})]
+
+
+def _every_snapshot(_options: Item, _cause: Cause) -> list[Made]:
+    remark = "those of the last minute stay"
+    return [Made("delete_snapshots", {"older_than": "1m", "made_by": "anyone"}, remark)]
+
+
+def _old_snapshots(options: Item, _cause: Cause) -> list[Made]:
+    age = options.get("age")
+    if not isinstance(age, int) or age <= 0:
+        return []
+    return [Made("delete_snapshots", {"older_than": f"{-(-age // 60)}m", "made_by": "anyone"})]
 
 
 def _snapshot(options: Item, _cause: Cause) -> list[Made]:
@@ -209,6 +226,9 @@ _MAKERS: Mapping[str, Callable[[Item, Cause], list[Made]]] = {
     "custom_automation": _automation,
     "script": _script,
     "tag": _tag,
-    "remove_tags": _untag,
+    "set_custom_attribute": _metadata,
+    "evm_event": _mark,
     "create_snapshot": _snapshot,
+    "delete_all_snapshots": _every_snapshot,
+    "delete_snapshots_by_age": _old_snapshots,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tasks.alert.entry import AlertEntry
 from workers.manageiq.actions import Cause, plain_text
 from workers.manageiq.conditions import Unreadable, condition
 from workers.manageiq.items import Item, title
@@ -34,19 +35,19 @@ def alert_entry(item: Item, name: str, kit: Kit) -> Entry | None:
     if kind is None:
         kit.report.left_out(path, f"it is about {model}, which no provider here has")
         return None
-    events = _events(item, path, kit)
+    asked = _asked(item, path, kit)
     try:
         when = _when(item, kind, path, kit)
     except Unreadable:
         kit.report.left_out(path, "without its expression it would fire where it must not")
         return None
-    if not events:
+    if not asked:
         kit.report.left_out(path, "it is asked on no event here")
         return None
     entry: Entry = {"name": name, "description": plain_text(title(item))}
     if item.get("severity") is not None:
         entry["severity"] = str(item["severity"])
-    entry |= {"target": kind, "on": events}
+    entry |= {"target": kind, **asked}
     if item.get("enabled") is not True:
         entry["active"] = False
         if item.get("enabled") is None:
@@ -60,7 +61,8 @@ def alert_entry(item: Item, name: str, kit: Kit) -> Entry | None:
     return entry
 
 
-def _events(item: Item, path: Path, kit: Kit) -> list[str]:
+def _asked(item: Item, path: Path, kit: Kit) -> Entry:
+    """The events that the alert is asked on, or how often the clock asks it; empty where neither can be."""
     written = item.get("responds_to_events")
     words = written if isinstance(written, list) else re.split(r"[,\s]+", str(written or ""))
     found: list[str] = []
@@ -68,14 +70,16 @@ def _events(item: Item, path: Path, kit: Kit) -> list[str]:
         place = (*path, f"event {name}")
         known = kit.context.definitions.get(name)
         if name == _TIMER:
-            kit.report.left_out(place, "alerts are asked on events, not every hour")
+            if len(words) == 1 and "every" in AlertEntry.model_fields:
+                return {"every": "1h"}
+            kit.report.left_out(place, "an alert that is asked on events is not asked every hour")
         elif known is None:
             kit.report.left_out(place, "there is no internal event of this name: one of your own stands in events/")
         elif not known.alerting:
             kit.report.left_out(place, "such an event sets off no alert")
         else:
             found.append(name)
-    return found
+    return {"on": found} if found else {}
 
 
 def _when(item: Item, kind: str, path: Path, kit: Kit) -> Any:
@@ -111,12 +115,21 @@ def _notifications(item: Item, name: str, kind: str, path: Path, kit: Kit) -> En
                     continue
                 action = {"name": _NOTIFY[word], "options": one}
                 notify += kit.actions.written(action, kind, Cause("alert", name, "triggered"), place)
+        elif word == "evm_event" and "timeline_mark" in kit.context.actions:
+            notify += kit.actions.written({"name": word}, kind, Cause("alert", name, "triggered"), place)
         elif word == "evm_event":
             kit.report.changed(place, "an incident is kept of each firing: left away")
         elif word == "automate":
-            event = str(value.get("event_name") or "") if isinstance(value, dict) else ""
-            kit.report.changed(place, f"raises the internal event {event}: define it in events/ and its instance")
-            notify.append({"raise_event": {"name": event}})
+            notify.append(_management_event(value, place, kit))
         else:
             kit.report.left_out(place, "there is no such way to notify")
     return found | ({"notify": notify} if notify else {})
+
+
+def _management_event(value: Any, path: Path, kit: Kit) -> Entry:
+    """``Send a management event``: an instance of Automate answers to it by its name."""
+    event = str(value.get("event_name") or "") if isinstance(value, dict) else ""
+    if "management_event" in kit.context.actions:
+        return {"management_event": {"event_name": event}}
+    kit.report.changed(path, f"raises the internal event {event}: define it in events/, and its instance")
+    return {"raise_event": {"name": event}}

@@ -21,11 +21,9 @@ SIMPLE: Mapping[str, str] = {
     "vm_suspend": "suspend_server",
     "vm_pause": "pause_server",
     "vm_shelve": "shelve_server",
-    "vm_shelve_offload": "shelve_offload_server",
+    "vm_shelve_offload": "shelve_server",
     "vm_shutdown_guest": "stop_server",
     "vm_destroy": "delete_server",
-    "vm_retire": "retire_server",
-    "delete_all_snapshots": "delete_snapshots",
     "prevent": "prevent",
     "check_compliance": "check_compliance",
     "ems_refresh": "refresh",
@@ -34,11 +32,11 @@ SIMPLE: Mapping[str, str] = {
 #: What is worth saying of an action that is taken over.
 REMARKS: Mapping[str, str] = {
     "vm_shutdown_guest": "it stops the server: nova asks the guest first",
+    "vm_shelve_offload": "it shelves the server: nova frees the host by itself",
 }
 
 #: Why an action has no counterpart, where more can be said than that.
 NO_COUNTERPART: Mapping[str, str] = {
-    "evm_event": "events have a timeline of their own here: use `raise_event`, or leave it away",
     "evaluate_alerts": "alerts are asked on events: name this policy's event under the alert's `on`",
     "raise_automation_event": "the switchboard has seen the event already: write an Automate instance for it",
     "run_ansible_playbook": "there are no playbook services: run it by `script` or `automate`",
@@ -47,7 +45,10 @@ NO_COUNTERPART: Mapping[str, str] = {
     "host_analyze": "there is no scan of disks",
     "vm_unregister": "an OpenStack server cannot be taken out of inventory alone",
     "vm_mark_as_template": "an OpenStack server cannot become a template",
-    "set_custom_attribute": "it writes custom fields of VMware",
+    "remove_tags": "the tags of a category are not known when it runs: remove each one by its name",
+    "inherit_parent_tags": "what a server belongs to has no tags of ManageIQ's here",
+    "vm_retire": "there is no retirement",
+    "delete_most_recent_snapshot": "snapshots are deleted by their age",
     "cancel_task": "it cancels tasks of VMware",
 }
 #: Reasons by the beginning of an action's name.

@@ -7,20 +7,25 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import BaseModel
 
+from tasks.alert.entry import AlertEntry
 from tests.unit.manageiq.manageiq_ground import CONTEXT, action, alert, changes, left_out, tagged, took
 from workers.manageiq.actions import Actions, Cause
 from workers.manageiq.report import Report
 
 
 class Free(BaseModel, extra="allow"):
-    """Parameters of an action that is not there yet."""
+    """Parameters of an action that need not be there."""
 
     host: str = ""
     version: str = ""
     community: str = ""
     trap_oid: str = ""
     variables: list[Any] = []
-    tags: list[str] = []
+    tag: str = ""
+    metadata: dict[str, str] = {}
+    text: str = ""
+    older_than: str = ""
+    made_by: str = ""
     name: str = ""
 
 
@@ -30,6 +35,18 @@ class Any_:
     params: ClassVar[type[BaseModel]] = Free
 
 
+#: Words of actions that may not be there yet, and mean something here.
+WORDS = (
+    "start_server",
+    "stop_server",
+    "suspend_server",
+    "snapshot_server",
+    "delete_snapshots",
+    "add_server_tag",
+    "set_server_metadata",
+    "timeline_mark",
+    "prevent",
+)
 CALL: dict[str, Any] = {"namespace": "A/B", "class": "C", "instance": "d"}
 CAUSE = Cause("policy", "Night ${x}", "failed")
 
@@ -50,7 +67,17 @@ def made(item: dict[str, Any], *more: str) -> tuple[list[Any], Report]:
         (action("vm_suspend"), "suspend_server"),
         (action("prevent"), "prevent"),
         (action("s", "create_snapshot", name="nightly"), {"snapshot_server": {"name": "nightly"}}),
-        (action("t", "tag", tags=["/managed/environment/prod"]), {"tag": {"tags": ["environment/prod"]}}),
+        (action("t", "tag", tags=["/managed/environment/prod"]), {"add_server_tag": {"tag": "environment=prod"}}),
+        (
+            action("c", "set_custom_attribute", attribute="a", value="b"),
+            {"set_server_metadata": {"metadata": {"a": "b"}}},
+        ),
+        (action("evm_event"), {"timeline_mark": {"text": "Policy: Night $ {x}"}}),
+        (action("delete_all_snapshots"), {"delete_snapshots": {"older_than": "1m", "made_by": "anyone"}}),
+        (
+            action("d", "delete_snapshots_by_age", age=86401),
+            {"delete_snapshots": {"older_than": "1441m", "made_by": "anyone"}},
+        ),
         (
             action(
                 "x",
@@ -77,8 +104,7 @@ def made(item: dict[str, Any], *more: str) -> tuple[list[Any], Report]:
     ],
 )
 def test_action_has_its_word_and_its_parameters(item: dict[str, Any], expected: Any) -> None:
-    words = ("start_server", "stop_server", "suspend_server", "snapshot_server", "tag", "prevent")
-    found, report = made(item, *words)
+    found, report = made(item, *WORDS)
     assert found == [expected]
     assert report.complete()
 
@@ -122,7 +148,8 @@ def test_trap_keeps_its_receivers_oid_and_variables() -> None:
         (action("vm_analyze"), "no scan"),
         (action("vm_connect_floppy"), "VMware"),
         (action("container_image_analyze"), "no containers"),
-        (action("evm_event"), "raise_event"),
+        (action("r", "remove_tags", cats=["environment"]), "by its name"),
+        (action("d", "delete_snapshots_by_age", age="old"), "say nothing"),
         (action("p", "run_ansible_playbook", service_template_id=1), "playbook"),
         (action("e", "evaluate_alerts", alert_guids=["x"]), "`on`"),
         (action("dreams"), "no action here does what dreams does"),
@@ -187,7 +214,7 @@ def test_alert_of_the_kind_nothing_fires_each_time() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"responds_to_events": "_hourly_timer_"}, "every hour"),
+        ({"responds_to_events": "_hourly_timer_,vm_dreams"}, "every hour"),
         ({"responds_to_events": "vm_dreams"}, "no internal event"),
         ({"responds_to_events": None}, "asked on no event"),
         ({"db": "EmsCluster"}, "EmsCluster"),
@@ -204,6 +231,17 @@ def test_alert_that_cannot_be_asked_here_is_left_out_with_the_reason(more: dict[
     files, report = took(alert(**more))
     assert files == {}
     assert any(said in line for line in left_out(report)), left_out(report)
+
+
+def test_alert_of_every_hour_is_taken_over_where_alerts_know_the_clock() -> None:
+    files, report = took(alert(responds_to_events="_hourly_timer_"))
+    if "every" in AlertEntry.model_fields:
+        [entry] = files["alerts/imported-too-big.yaml"]["alerts"]
+        assert entry["every"] == "1h"
+        assert "on" not in entry
+    else:
+        assert files == {}
+        assert "every hour" in left_out(report)[0]
 
 
 def test_unknown_way_to_notify_is_left_out_and_the_alert_stays() -> None:
