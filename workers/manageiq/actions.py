@@ -60,9 +60,10 @@ class Actions:
             return []
         if not made:
             self.report.left_out(path, "its options say nothing that could be done")
-        return [one for found in made if (one := self._checked(found, kind, path)) is not None]
+        return [one for found in made if (one := self.checked(found, kind, path)) is not None]
 
-    def _checked(self, made: Made, kind: str | None, path: Path) -> dict[str, Any] | str | None:
+    def checked(self, made: Made, kind: str | None, path: Path) -> dict[str, Any] | str | None:
+        """An action as the site takes it; None, and a line of the report, where it does not."""
         action = self.known.get(made.word)
         if action is None:
             self.report.left_out(path, f"it would be the action {made.word}, which this installation does not have")

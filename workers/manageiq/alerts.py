@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tasks.alert.entry import AlertEntry
-from workers.manageiq.actions import Cause, plain_text
+from workers.manageiq.actions import Cause, Made, plain_text
 from workers.manageiq.conditions import Unreadable, condition
 from workers.manageiq.items import Item, title
 from workers.manageiq.kit import Entry, Kit
@@ -120,16 +120,16 @@ def _notifications(item: Item, name: str, kind: str, path: Path, kit: Kit) -> En
         elif word == "evm_event":
             kit.report.changed(place, "an incident is kept of each firing: left away")
         elif word == "automate":
-            notify.append(_management_event(value, place, kit))
+            raised = kit.actions.checked(_management_event(value, kit), kind, place)
+            notify += [] if raised is None else [raised]
         else:
             kit.report.left_out(place, "there is no such way to notify")
     return found | ({"notify": notify} if notify else {})
 
 
-def _management_event(value: Any, path: Path, kit: Kit) -> Entry:
+def _management_event(value: Any, kit: Kit) -> Made:
     """``Send a management event``: an instance of Automate answers to it by its name."""
     event = str(value.get("event_name") or "") if isinstance(value, dict) else ""
     if "management_event" in kit.context.actions:
-        return {"management_event": {"event_name": event}}
-    kit.report.changed(path, f"raises the internal event {event}: define it in events/, and its instance")
-    return {"raise_event": {"name": event}}
+        return Made("management_event", {"event_name": event})
+    return Made("raise_event", {"name": event}, f"raises the internal event {event}: define it in events/")

@@ -245,6 +245,9 @@ def test_alert_of_every_hour_is_taken_over_where_alerts_know_the_clock() -> None
 
 
 def test_unknown_way_to_notify_is_left_out_and_the_alert_stays() -> None:
-    files, report = took(alert(options={"notifications": {"pigeon": {}, "email": {"to": []}}}))
+    given = {"pigeon": {}, "email": {"to": []}, "automate": {"event_name": "No Event"}}
+    files, report = took(alert(options={"notifications": given}))
     assert list(files) == ["alerts/imported-too-big.yaml"]
-    assert left_out(report) == ["alert 'Too big' / notification pigeon: there is no such way to notify"]
+    raised, pigeon = left_out(report)
+    assert "/ notification automate: 'name' of the action raise_event" in raised
+    assert pigeon == "alert 'Too big' / notification pigeon: there is no such way to notify"
