@@ -26,6 +26,8 @@ _SERVER: Mapping[str, Column] = {
     "description": Column("target.description", "text"),
     "created_on": Column("target.created_at", "datetime"),
     "boot_time": Column("target.launched_at", "datetime"),
+    "ems_created_on": Column("target.created_at", "datetime"),
+    "ipaddresses": Column("target.addresses", "set"),
     "host_name": Column("target.host", "text"),
     "host-name": Column("target.host", "text"),
     "mem_cpu": Column("target.memory_mb", "number"),
@@ -61,20 +63,37 @@ _VOLUME: Mapping[str, Column] = {
     "ext_management_system-name": Column("event.provider", "text"),
 }
 
+_PROVIDER: Mapping[str, Column] = {"name": Column("event.provider", "text")}
+
 #: Model name (the last part of a class name) to column to meaning.
 COLUMNS: Mapping[str, Mapping[str, Column]] = MappingProxyType(
-    {"Vm": _SERVER, "VmOrTemplate": _SERVER, "Host": _HOST, "CloudVolume": _VOLUME}
+    {"Vm": _SERVER, "VmOrTemplate": _SERVER, "Host": _HOST, "CloudVolume": _VOLUME, "ExtManagementSystem": _PROVIDER}
 )
 
-#: Associations whose members are counted: model to association to path.
-COUNTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+
+class Members(NamedTuple):
+    """An association with many members: the list that they are in, and what its columns are in one of them.
+
+    A column of no keys is the member itself.
+    """
+
+    path: str
+    columns: Mapping[str, tuple[str, ...]]
+
+
+_SERVER_MEMBERS: Mapping[str, Members] = {
+    "security_groups": Members("target.security_groups", {"name": ()}),
+    "cloud_networks": Members("target.networks", {"name": ()}),
+    "cloud_volumes": Members("target.volume_ids", {"ems_ref": ()}),
+    "hardware.networks": Members("target.addresses", {"ipaddress": ()}),
+}
+
+#: Associations whose members FIND looks through and counts count: model to association to members.
+MEMBERS: Mapping[str, Mapping[str, Members]] = MappingProxyType(
     {
-        model: {
-            "security_groups": "target.security_groups",
-            "cloud_networks": "target.networks",
-            "cloud_volumes": "target.volume_ids",
-        }
-        for model in ("Vm", "VmOrTemplate")
+        "Vm": _SERVER_MEMBERS,
+        "VmOrTemplate": _SERVER_MEMBERS,
+        "CloudVolume": {"vms": Members("target.server_ids", {"ems_ref": ()})},
     }
 )
 

@@ -1,4 +1,7 @@
-"""Facts: what an expression may look at. One event, the inventory object that it is about, the time."""
+"""Facts: what an expression may look at. One event, the inventory object that it is about, the time.
+
+Inside of a FIND it is one member of a list as well; a plain map is looked at in the same way.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tasks.model.event import Event
+from tasks.model.event import Event, Normalised
 from tasks.model.outcome import ObjectFacts
 
 #: nova wraps versioned payloads in this key; a path looks through it (spec capture 2.2).
@@ -16,11 +19,15 @@ WRAPPER = "nova_object.data"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One event, its object as inventory knows it (None: never heard of), and the present moment."""
+    """One event, its object as inventory knows it (None: never heard of), and the present moment.
+
+    ``member`` is the member of a list that a FIND looks at, or the plain map that is judged.
+    """
 
     event: Event
     target: ObjectFacts | None
     now: datetime
+    member: Any = None
 
     def attribute(self, kind: str | None, parts: Sequence[str]) -> Any:
         """An inventory attribute of the target, None where it is of another kind or has none such.
@@ -41,6 +48,11 @@ class Facts:
     def payload(self, parts: Sequence[str]) -> Any:
         """A value in the notification's payload, None where there is none."""
         return walk(payload_of(self.event), parts)
+
+
+def facts_of_map(data: Mapping[str, Any], now: datetime) -> Facts:
+    """A plain map as facts, for a condition that was compiled for one (spec policy-alerts 8, check 54)."""
+    return Facts(Event(0, "", "", "", Normalised("", "", "", now), {}), None, now, data)
 
 
 def _own(target: ObjectFacts, name: str) -> Any:

@@ -77,18 +77,53 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_TEXT = (
+    "=",
+    "STARTS WITH",
+    "ENDS WITH",
+    "INCLUDES",
+    "IS NULL",
+    "IS NOT NULL",
+    "IS EMPTY",
+    "IS NOT EMPTY",
+    "REGULAR EXPRESSION MATCHES",
+    "REGULAR EXPRESSION DOES NOT MATCH",
+)
+#: What suits a field by its type (spec policy-alerts 3.2): others are read as well.
+OFFERED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "number": ("=", "!=", "<", "<=", ">=", ">"),
+        "text": _TEXT,
+        "boolean": ("=", "IS NULL", "IS NOT NULL"),
+        "datetime": ("IS", "BEFORE", "AFTER", "FROM", "IS EMPTY", "IS NOT EMPTY"),
+        "set": ("INCLUDES ALL", "INCLUDES ANY", "LIMITED TO"),
+        "tag": ("CONTAINS",),
+        "registry": (*_TEXT, "KEY EXISTS", "VALUE EXISTS"),
+    }
+)
+
+
+def offered(type_: str | None) -> tuple[str, ...]:
+    """The operators that suit a field; one of an unknown type is taken for a text."""
+    return OFFERED[type_ or "text"]
+
+
 REGISTRY = frozenset({"KEY EXISTS", "VALUE EXISTS"})
 
 
-def operator_named(word: object, *, by_hand: bool) -> Operator:
+def operator_named(word: object, *, by_hand: bool, type_: str | None = None) -> Operator:
     """The operator of a word, without regard to case.
 
-    Written by hand ``is`` is equality; in ManageIQ's form ``IS`` is about dates. Raises ``BadText``.
+    Written by hand ``is`` is equality; in ManageIQ's form ``IS`` is about dates. ``type_`` is that of the field.
+    Raises ``BadText``, which names the nearest operator, or those that suit the field.
     """
     name = " ".join(str(word)[:100].upper().split())
     name = "=" if by_hand and name == "IS" else ALIASES.get(name, name)
     operator = OPERATORS.get(name)
     if operator is None:
         words = [w.lower() for w in (*OPERATORS, *ALIASES)]
-        raise BadText(f"{shown(word)} is no operator", nearest(word, words, "Operators are"))
+        mend = nearest(word, words, "")
+        if not mend.startswith("Did you mean"):
+            mend = f"Operators here are: {', '.join(w.lower() for w in offered(type_))}"
+        raise BadText(f"{shown(word)} is no operator", mend)
     return operator

@@ -9,8 +9,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
-from tasks.expressions.columns import COLUMNS, COUNTS, CUSTOM
-from tasks.expressions.facts import Facts
+from tasks.expressions.columns import COLUMNS, CUSTOM, MEMBERS, Members
+from tasks.expressions.facts import Facts, walk
 from tasks.expressions.mistakes import BadText, nearest, shown
 
 #: A path is written by hand; one beyond these is a mistake.
@@ -23,7 +23,7 @@ Getter = Callable[[Facts], Any]
 class FieldPath:
     """A place in the facts: as it was written, how it is read, and its type where that is known.
 
-    ``type`` is ``text``, ``number``, ``boolean``, ``datetime``, or None: then the values decide.
+    ``type`` is ``text``, ``number``, ``boolean``, ``datetime``, ``set``, or None: then the values decide.
     """
 
     text: str
@@ -90,12 +90,7 @@ def read_count(written: object, kind: str | None = None) -> FieldPath:
     text = _bounded(written)
     if text[:1].isupper():
         counted = _COUNTED.fullmatch(text)
-        known = COUNTS.get(counted[1]) if counted else None
-        if counted is None or known is None:
-            raise BadText(f"{shown(text)} cannot be counted", f"Write one of {', '.join(_all_counts())}")
-        if counted[2] not in known:
-            raise BadText(f"{shown(text)} cannot be counted", nearest(counted[2], known, f"{counted[1]} counts"))
-        path = read_path(known[counted[2]])
+        path = read_path(_members(text, counted[1] if counted else "", counted[2] if counted else "").path)
     else:
         path = read_path(text, kind)
     get = path.get
@@ -113,6 +108,37 @@ def read_tag(written: object) -> FieldPath:
         raise BadText(f"{shown(text)} names no tag category", "Write its name, or Vm.managed-… as in ManageIQ")
     category = stored[2] if stored else text
     return FieldPath(f"tag {category}", lambda facts: _entries(facts, category), "tag")
+
+
+def read_key(written: object) -> FieldPath:
+    """A key of the member that a FIND looks at, or of a plain map: ``device``, ``ips.0.address``.
+
+    Raises ``BadText``.
+    """
+    text = _bounded(written)
+    parts = text.split(".")
+    if len(parts) > MAX_PARTS or not all(map(_PART.fullmatch, parts)):
+        raise BadText(f"{shown(text)} is no key", "Write names with dots between them, as in ips.address")
+    return FieldPath(text, lambda facts: walk(facts.member, parts), _type_of(parts[-1]))
+
+
+def read_member(written: object) -> tuple[FieldPath, FieldPath]:
+    """ManageIQ's field of an association with many members: the list, and the column in one of them.
+
+    Raises ``BadText``.
+    """
+    text = _bounded(written)
+    found = _STORED.fullmatch(text)
+    if found is None or not found[2]:
+        raise BadText(f"{shown(text)} is no field of a member", "Write it as Vm.security_groups-name, or use `in:`")
+    place, keys = _member_column(text, found[1], found[2][1:], found[3])
+    named = FieldPath(f"{found[1]}{found[2]}", place.get)
+    return named, FieldPath(text, lambda facts: walk(facts.member, keys))
+
+
+#: The member that a FIND looks at, and the number of members that it keeps.
+ITSELF = FieldPath("member", lambda facts: facts.member)
+KEPT = FieldPath("<count>", lambda facts: facts.member, "number")
 
 
 def looks_stored(text: str) -> bool:
@@ -195,14 +221,37 @@ def _stored(text: str) -> FieldPath:
         name = column.removeprefix(CUSTOM).split(":SECTION:")[0]
         return FieldPath(text, lambda facts: facts.attribute(None, ("metadata", name)))
     key = f"{associations}-{column}" if associations else column
+    if key not in columns and associations in MEMBERS.get(model, {}):
+        place, keys = _member_column(text, model, associations, column)
+        return FieldPath(text, lambda facts: _each(place.get(facts), keys), "set")
     if key not in columns:
         raise BadText(f"the field {shown(text)} has no meaning here", nearest(key, columns, f"{model} has the fields"))
     meaning = columns[key]
     return FieldPath(text, read_path(meaning.path).get, meaning.type)
 
 
-def _all_counts() -> list[str]:
-    return [f"{model}.{name}" for model, names in COUNTS.items() for name in names]
+def _members(text: str, model: str, association: str) -> Members:
+    known = MEMBERS.get(model)
+    if known is None:
+        every = ", ".join(f"{model}.{name}" for model, names in MEMBERS.items() for name in names)
+        raise BadText(f"{shown(text)} cannot be counted or looked through", f"Write one of {every}")
+    if association not in known:
+        raise BadText(
+            f"{shown(text)} cannot be counted or looked through", nearest(association, known, f"{model} has the lists")
+        )
+    return known[association]
+
+
+def _member_column(text: str, model: str, association: str, column: str) -> tuple[FieldPath, tuple[str, ...]]:
+    members = _members(text, model, association)
+    if column not in members.columns:
+        mend = nearest(column, members.columns, f"{model}.{association} has the columns")
+        raise BadText(f"the field {shown(text)} has no meaning here", mend)
+    return read_path(members.path), members.columns[column]
+
+
+def _each(found: Any, keys: tuple[str, ...]) -> Any:
+    return [walk(member, keys) for member in found] if isinstance(found, list | tuple) else found
 
 
 def _size(found: Any) -> int:

@@ -17,11 +17,18 @@ from tasks.expressions.values import number_of
 from tasks.expressions.verdict import EvaluationFault, Leaf, plain
 
 
+class Comparison(Protocol):
+    """What can decide a condition: one comparison, or a look through a list."""
+
+    def leaf(self, facts: Facts, found: Any, held: bool) -> Leaf:
+        """What was expected and what was found, for people."""
+
+
 class Decision(NamedTuple):
     """A result (None: cannot be known, which only strict conditions answer), and what decided it."""
 
     result: bool | None
-    atom: Atom
+    atom: Comparison
     found: Any
     held: bool
 
@@ -31,6 +38,12 @@ class Node(Protocol):
 
     def decide(self, facts: Facts) -> Decision:
         """The result of this part. Raises :class:`EvaluationFault`."""
+
+    def annotate(self, facts: Facts) -> dict[str, Any]:
+        """This part with the ``result`` of each part in it by itself (spec policy-alerts 3.6).
+
+        None stands for what cannot be known; a comparison that could not be made says why under ``error``.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,17 @@ class Atom:
             against = number_of(against)
         return self.operator.prepare("" if against is None else against, type_)(found, now)
 
+    def leaf(self, facts: Facts, found: Any, held: bool) -> Leaf:
+        """The comparison with its values."""
+        expected = self.expected
+        if self.other is not None:
+            expected = f"{self.other.text} = {plain(self.other.get(facts))!r}"
+        return Leaf(self.path.text, self.operator.name, expected, plain(found), held)
+
+    def annotate(self, facts: Facts) -> dict[str, Any]:
+        """The comparison with its values and its result."""
+        return annotated(self, facts)
+
     def __str__(self) -> str:
         return f"{self.path.text} {self.operator.name}"
 
@@ -87,6 +111,10 @@ class AllOf:
         """False by the first false part, else unknown by the first unknown, else true by the first part."""
         return _first(self.parts, facts, False)
 
+    def annotate(self, facts: Facts) -> dict[str, Any]:
+        """All parts, the ones behind the first false one as well."""
+        return {"all": [part.annotate(facts) for part in self.parts], **_result(self, facts)}
+
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
@@ -97,6 +125,10 @@ class AnyOf:
     def decide(self, facts: Facts) -> Decision:
         """True by the first true part, else unknown by the first unknown, else false by the first part."""
         return _first(self.parts, facts, True)
+
+    def annotate(self, facts: Facts) -> dict[str, Any]:
+        """All parts, the ones behind the first true one as well."""
+        return {"any": [part.annotate(facts) for part in self.parts], **_result(self, facts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +141,28 @@ class Not:
         """The opposite, decided by the same comparison."""
         decision = self.part.decide(facts)
         return decision if decision.result is None else decision._replace(result=not decision.result)
+
+    def annotate(self, facts: Facts) -> dict[str, Any]:
+        """The part that is turned round, with its own result."""
+        return {"not": self.part.annotate(facts), **_result(self, facts)}
+
+
+def annotated(part: Node, facts: Facts) -> dict[str, Any]:
+    """A comparison by itself, with its leaf and its result."""
+    try:
+        decision = part.decide(facts)
+    except EvaluationFault as fault:
+        return {"result": None, "error": plain(str(fault))}
+    leaf = decision.atom.leaf(facts, decision.found, decision.held).as_dict()
+    del leaf["held"]
+    return {**leaf, "result": decision.result}
+
+
+def _result(part: Node, facts: Facts) -> dict[str, Any]:
+    try:
+        return {"result": part.decide(facts).result}
+    except EvaluationFault as fault:
+        return {"result": None, "error": plain(str(fault))}
 
 
 def _first(parts: Sequence[Node], facts: Facts, ending: bool) -> Decision:
@@ -135,10 +189,7 @@ class Verdict(NamedTuple):
     def leaf(self) -> Leaf:
         """The deciding comparison with its values, made when it is asked for."""
         _, atom, found, held = self.decision
-        expected = atom.expected
-        if atom.other is not None:
-            expected = f"{atom.other.text} = {plain(atom.other.get(self.facts))!r}"
-        return Leaf(atom.path.text, atom.operator.name, expected, plain(found), held)
+        return atom.leaf(self.facts, found, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +206,10 @@ class Expression:
         """
         decision = self.root.decide(facts)
         return Verdict(decision.result is True, decision, facts)
+
+    def evaluate_atoms(self, facts: Facts) -> dict[str, Any]:
+        """The whole tree with every part's own result, nothing left out (spec policy-alerts 3.6).
+
+        Never raises for a comparison that could not be made.
+        """
+        return self.root.annotate(facts)

@@ -19,11 +19,12 @@ from tasks.policy.model import Policy, PolicySet
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One condition: what it came to, and the comparison that decided it."""
+    """One condition: what it came to, the comparison that decided it, and the whole tree with every result."""
 
     name: str
     result: str
     leaf: dict[str, Any]
+    tree: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Resolved:
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data."""
-        looked = [{"name": c.name, "result": c.result, **c.leaf} for c in self.conditions]
+        looked = [{"name": c.name, "result": c.result, **c.leaf, "tree": c.tree} for c in self.conditions]
         return {
             "policy": self.policy,
             "event": self.event,
@@ -97,8 +98,9 @@ def _conditions(policy: Policy, facts: Facts) -> Iterator[Looked]:
 
 
 def _look(name: str, expression: Expression, facts: Facts) -> Looked:
+    tree = expression.evaluate_atoms(facts)
     try:
         verdict = expression.judge(facts)
     except EvaluationFault as fault:
-        return Looked(name, "error", {"error": plain(str(fault))})
-    return Looked(name, "true" if verdict.result else "false", verdict.leaf.as_dict())
+        return Looked(name, "error", {"error": plain(str(fault))}, tree)
+    return Looked(name, "true" if verdict.result else "false", verdict.leaf.as_dict(), tree)

@@ -21,14 +21,17 @@ from workers import readers
 from workers.cli.compliance import check_object, object_named, show_compliance
 from workers.cli.installation import json_option, present_ledger, site_option
 from workers.cli.output import as_document, console, short, table, text
+from workers.cli.policy_import import import_policies
 
 _COLOURS = {"matched": "green", "error": "bold red", "true": "green"}
+_RESULTS = {True: "true", False: "false"}
+_GROUPS = ("all", "any", "not")
 
 
 @click.group("policies")
 @site_option
 def policies() -> None:
-    """Policies: what they are, what they would conclude, and what compliance checks came to."""
+    """Policies: what they are, what they would conclude, what compliance checks came to; and ManageIQ's."""
 
 
 def _policies() -> PolicySet:
@@ -119,6 +122,7 @@ def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) 
 
 policies.add_command(check_object)
 policies.add_command(show_compliance)
+policies.add_command(import_policies)
 
 
 def _branch(top: Tree, one: Resolved) -> None:
@@ -126,6 +130,21 @@ def _branch(top: Tree, one: Resolved) -> None:
     here = top.add(text(f"{one.policy}{through} on {one.event}: {one.verdict}", _COLOURS.get(one.verdict, "")))
     for condition in one.conditions:
         label = f"{condition.name}: {condition.result}"
-        here.add(text(f"{label}  {short(condition.leaf, 200)}", _COLOURS.get(condition.result, "")))
+        shown = here.add(text(f"{label}  {short(condition.leaf, 200)}", _COLOURS.get(condition.result, "")))
+        if any(word in condition.tree for word in _GROUPS):
+            _atoms(shown, condition.tree)
     for action in one.actions:
         here.add(text(f"would do: {action['action']} {short(action['params'], 200)}", "magenta"))
+
+
+def _atoms(top: Tree, part: dict[str, Any]) -> None:
+    """Every comparison of a condition with its own result, under the groups that it stands in."""
+    result = _RESULTS.get(part["result"], "unknown")
+    word = next((word for word in _GROUPS if word in part), None)
+    if word is None:
+        leaf = {key: value for key, value in part.items() if key != "result"}
+        top.add(text(f"{result}  {short(leaf, 200)}", _COLOURS.get(result, "")))
+        return
+    here = top.add(text(f"{word}: {result}", _COLOURS.get(result, "")))
+    for inner in part[word] if word != "not" else [part[word]]:
+        _atoms(here, inner)

@@ -63,6 +63,19 @@ def test_every_condition_is_told_and_nothing_is_done(site: Site) -> None:
     assert "would do: log" in told
 
 
+def test_check_53_every_comparison_is_told_with_its_own_result(site: Site) -> None:
+    tree = "{any: [{field: server.status, is: ACTIVE}, {field: server.memory_mb, '>': 9}]}"
+    found = f"policies: [{{name: two, target: server, on: [vm_start], when: {tree}}}]"
+    (site.root / "policies/a.yaml").write_text(found)
+    [[condition]] = [
+        one["conditions"] for one in json.loads(site.run("policies", "resolve", "north", "server/s1", "--json").stdout)
+    ]
+    assert [atom["result"] for atom in condition["tree"]["any"]] == [True, False]
+    told = site.run("policies", "resolve", "north", "server/s1").stdout
+    assert "any: true" in told
+    assert 'false  {"path": "server.memory_mb"' in told
+
+
 def test_what_cannot_be_resolved_is_told(site: Site) -> None:
     assert "no policy is asked" in site.run("policies", "resolve", "north", "server/s1", "--event", "vm_x").stdout
     assert "has no server/nobody" in site.run("policies", "resolve", "north", "server/nobody", code=2).stderr

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.expressions.columns import COLUMNS, COUNTS
+from tasks.expressions.columns import COLUMNS, MEMBERS
 from tasks.expressions.facts import Facts, walk
 from tasks.expressions.mistakes import BadText
 from tasks.expressions.paths import EVENT_COLUMNS, MAX_PARTS, read_count, read_path, read_tag
@@ -117,7 +117,7 @@ def test_every_column_of_manageiq_means_a_path_of_ours() -> None:
             path = read_path(written)
             assert path.type == meaning.type
             assert path.get(facts()) == read_path(meaning.path).get(facts())
-    for model, names in COUNTS.items():
+    for model, names in MEMBERS.items():
         for name in names:
             assert isinstance(read_count(f"{model}.{name}").get(facts()), int)
 

@@ -53,6 +53,10 @@ rubbish = st.recursive(
                     "<",
                     "matches",
                     "FIND",
+                    "in",
+                    "search",
+                    "checkany",
+                    "checkcount",
                     "exp",
                 ]
             )

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tasks.expressions.atoms import MAX_ATOMS
 from tasks.expressions.facts import Facts
 from tasks.expressions.mistakes import Mistake
-from tasks.expressions.reader import MAX_ATOMS, MAX_DEPTH, compile_expression
+from tasks.expressions.reader import MAX_DEPTH, compile_expression
 from tasks.expressions.tree import Verdict
 from tasks.model.event import Event, Normalised, ObjectRef
 from tasks.model.outcome import ObjectFacts
@@ -144,7 +145,7 @@ def test_all_mistakes_of_a_tree_are_found_at_once_with_their_places() -> None:
     assert "holds no condition" in places["all", 4].what
     assert "'all'" in places["all", 6].mend
     assert "quotes" in places["all", 7].mend
-    assert "not supported yet" in places["all", 8].mend
+    assert places["all", 8].what == "find has 0 checks and needs exactly one"
     assert places["all", 9].at == ("all", 9, "all")
 
 
