@@ -9,6 +9,11 @@ BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "have objects checked whose newest compliance check is too old": {
+        "task": "policy.tick",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "fold counts and delete what is beyond its retention": {
         "task": "conveyor.prune",
         "schedule": 600.0,

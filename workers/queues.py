@@ -15,6 +15,7 @@ ROUTES = {
     "effects.run": {"queue": "effects"},
     "conveyor.*": {"queue": "control"},
     "requests.*": {"queue": "control"},
+    "policy.tick": {"queue": "control"},
     **{f"{stage}.run": {"queue": stage} for stage in ORDER},
 }
 

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
+from tasks.expressions.delays import Delay
 from tasks.expressions.entries import Kind, OneOrMany, RuleEntry
 
-#: The longest pause between two notifications.
-MAX_DELAY = timedelta(days=30)
-
-_DELAY = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
-_DELAYS = re.compile(r"(?:\d{1,9}[smhd]){1,4}", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*?][\w.:*?-]{0,199}$")]
-
-
-def read_delay(value: object) -> object:
-    """A pause written as ``90s``, ``10m``, ``1h30m``, ``2d``, or in seconds. Raises ``ValueError``."""
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).replace(" ", "")
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_DELAY.total_seconds():
-        return timedelta(seconds=value)
-    if not isinstance(value, str) or not _DELAYS.fullmatch(text):
-        raise ValueError("write it as 90s, 10m, 1h30m or 2d")
-    delay = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _DELAY.findall(text)))
-    if delay > MAX_DELAY:
-        raise ValueError(f"it is longer than {MAX_DELAY.days} days")
-    return delay
 
 
 class Threshold(BaseModel, extra="forbid"):
     """How often it must happen."""
 
     times: int = Field(ge=2, le=1000, description="So many events, this one among them.")
-    within: Annotated[timedelta, BeforeValidator(read_delay)] = Field(description="In so long, up to this event.")
+    within: Delay = Field(description="In so long, up to this event.")
 
 
 class AlertEntry(RuleEntry):
@@ -53,9 +31,7 @@ class AlertEntry(RuleEntry):
     )
     target: Kind | None = Field(None, description="The kind of object that it is about. Any, when it is not given.")
     when: Any = Field(None, description="What must hold. Without it the alert fires each time.")
-    delay: Annotated[timedelta, BeforeValidator(read_delay)] = Field(
-        timedelta(minutes=10), description="Pause before the next notification about the same object."
-    )
+    delay: Delay = Field(timedelta(minutes=10), description="Pause before the next notification about the same object.")
     notify: Any = Field(None, description="Actions to ask for when it fires.")
     at_least: Threshold | None = Field(
         None,

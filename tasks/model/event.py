@@ -20,6 +20,8 @@ DELIVERY = "Delivery"
 #: Kinds of objects that are Catchment's own: what somebody asked for, and a piece of the work on it.
 REQUEST = "request"
 REQUEST_TASK = "request_task"
+#: The kind of a provider as an object that rules are about: its id is its name.
+PROVIDER = "provider"
 
 #: Namespace and source of an event that Catchment raised, by the kind of its object; all others are policy events.
 RAISED_AS = {REQUEST: (REQUEST_EVENT, "Request"), REQUEST_TASK: (DELIVERY, "Request")}

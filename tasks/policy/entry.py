@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from tasks.expressions.delays import Period
 from tasks.expressions.entries import Kind, Name, OneOrMany, RuleEntry
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.:-]{0,199}$")]
@@ -30,6 +31,9 @@ class PolicyEntry(RuleEntry):
     on: Annotated[list[EventType], OneOrMany] = Field(
         min_length=1,
         description="The internal events that it is asked on, by their exact names, such as vm_start.",
+    )
+    every: Period | None = Field(
+        None, description="Of a compliance policy: how often all objects of the kind are checked, such as 6h."
     )
     scope: Any = Field(None, description="Where this is false, the policy does not apply.")
     when: Any = Field(None, description="What must hold. Without it the policy is always true.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tasks.expressions.actions import Wanted
 from tasks.expressions.facts import Facts
@@ -27,7 +28,8 @@ class Policy:
     """A policy: on these events of this kind of target, if these conditions hold, do this.
 
     ``then`` is asked for when every applicable condition is true, ``otherwise`` when one is false. One whose
-    ``mode`` is compliance says how the target has to be; its event is the check of such a target.
+    ``mode`` is compliance says how the target has to be; its event is the check of such a target. With ``every``
+    the clock has all objects of the kind checked that often.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Policy:
     otherwise: tuple[Wanted, ...]
     active: bool = True
     mode: str = CONTROL
+    every: timedelta | None = None
 
 
 class PolicySet:
@@ -74,6 +77,14 @@ class PolicySet:
     def attached(self, event_type: str, kind: str) -> Sequence[Policy]:
         """The active policies for an event on a kind of target."""
         return self._attached.get((event_type, kind), ())
+
+    def periods(self) -> Mapping[str, timedelta]:
+        """How often objects are checked by the clock, by kind: as often as the policy says that wants it most."""
+        found: dict[str, timedelta] = {}
+        for policy in self.policies.values():
+            if policy.active and policy.every is not None:
+                found[policy.target] = min(policy.every, found.get(policy.target, policy.every))
+        return found
 
     def __len__(self) -> int:
         return len(self.policies)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import click
 from sqlalchemy.orm import Session
 
-from tasks.alert.entry import read_delay
+from tasks.expressions.delays import read_delay
 from tasks.ledger import incident_moves as moves
 from tasks.ledger import listing, silences
 from tasks.ledger.incidents import ACKNOWLEDGED, CLOSED, OPEN, Incident

@@ -9,6 +9,7 @@ import click
 from rich.tree import Tree
 
 from tasks.effects.table import actions
+from tasks.expressions.delays import written
 from tasks.ledger import listing
 from tasks.model import clock
 from tasks.model.errors import Permanent, SiteInvalid
@@ -50,6 +51,7 @@ def list_policies(as_json: bool) -> None:
             "mode": p.mode,
             "target": p.target,
             "on": list(p.on),
+            "every": None if p.every is None else written(p.every),
             "active": p.active,
             "conditions": len(p.conditions),
             "then": [w.action for w in p.then],
@@ -62,13 +64,14 @@ def list_policies(as_json: bool) -> None:
         as_document(found)
         return
     table(
-        ("name", "mode", "target", "on", "active", "then", "otherwise"),
+        ("name", "mode", "target", "on", "every", "active", "then", "otherwise"),
         [
             (
                 p["name"],
                 p["mode"],
                 p["target"],
                 _few(p["on"]),
+                p["every"] or "",
                 "yes" if p["active"] else "no",
                 _few(p["then"]),
                 _few(p["otherwise"]),

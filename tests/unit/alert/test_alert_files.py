@@ -8,9 +8,9 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel, Field
 
-from tasks.alert.entry import read_delay
 from tasks.alert.model import AlertSet, compile_pattern
 from tasks.alert.read import PART, read
+from tasks.expressions.delays import read_delay
 from tasks.site.contracts import Problem, SiteContext
 from tasks.site.settings import Settings
 

@@ -26,6 +26,7 @@ policies:
    scope: {field: event.tenant_id, is: blue}}
 - {name: volumes, target: volume, on: [vm_start], then: [{log: {message: x}}]}
 - {name: asleep, target: server, on: [vm_poweroff], active: false}
+- {name: looked at, mode: compliance, target: server, every: 90m}
 """
 
 
@@ -45,8 +46,12 @@ def test_policies_are_listed(site: Site) -> None:
         ("elsewhere", True, 0),
         ("volumes", True, 0),
         ("asleep", False, 0),
+        ("looked at", True, 0),
     ]
-    assert "large and off" in site.run("policies", "list").stdout
+    assert [row["every"] for row in rows] == [None, None, None, None, "1h30m"]
+    listed = site.run("policies", "list").stdout
+    assert "large and off" in listed
+    assert "1h30m" in listed
 
 
 def test_every_condition_is_told_and_nothing_is_done(site: Site) -> None:

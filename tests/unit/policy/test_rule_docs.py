@@ -34,14 +34,16 @@ def test_policy_and_alert_of_the_docs_are_read_without_a_problem() -> None:
     assert (list(policies.policies), problems) == (["forgotten-servers"], [])
     own, problems = definitions_of({"events/x.yaml": blocks("policies.md")[2].encode()})
     assert ("rack_hot" in own, problems) == (True, [])
-    checks, problems = read_policies({"policies/x.yaml": blocks("policies.md")[3].encode()}, CONTEXT)
-    assert ([p.mode for p in checks.policies.values()], problems) == (["compliance"], [])
+    for index, periods in ((3, []), (4, ["server"])):
+        checks, problems = read_policies({"policies/x.yaml": written[index].encode()}, CONTEXT)
+        assert ([p.mode for p in checks.policies.values()], problems) == (["compliance"], [])
+        assert list(checks.periods()) == periods
     alerts, problems = read_alerts({"alerts/x.yaml": blocks("alerts.md")[0].encode()}, CONTEXT)
     assert (list(alerts.alerts), problems) == (["server-down", "failed-operations"], [])
 
 
 def test_conditions_of_the_docs_are_read_without_a_mistake() -> None:
-    _, _profile, _own, _compliance, one_a_line, groups, stored = blocks("policies.md")
+    *_policies, one_a_line, groups, stored = blocks("policies.md")
     trees: list[Any] = [yaml.safe_load(line) for line in one_a_line.splitlines()]
     trees.append(yaml.safe_load(groups.replace("{...}", "{field: server.a, is: 1}")))
     trees.append(yaml.safe_load(stored))
