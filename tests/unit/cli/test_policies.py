@@ -100,3 +100,11 @@ def test_what_cannot_be_checked_is_told(site: Site) -> None:
     assert "has no server/nobody" in site.run("policies", "check", "north", "server/nobody", code=2).stderr
     assert "is no object" in site.run("policies", "check", "north", "s1", code=2).stderr
     assert "name both" in site.run("policies", "compliance", "north", code=2).stderr
+
+
+def test_a_provider_is_an_object_that_policies_are_about(site: Site) -> None:
+    text = "policies:\n- {name: p, target: provider, on: [ems_auth_valid], when: {field: provider.name, is: north}}\n"
+    (site.root / "policies/a.yaml").write_text(text)
+    [found] = json.loads(site.run("policies", "resolve", "north", "provider/north", "--json").stdout)
+    assert (found["policy"], found["verdict"]) == ("p", "matched")
+    site.run("policies", "resolve", "north", "provider/south", code=2)

@@ -42,6 +42,12 @@ def test_policy_and_alert_of_the_docs_are_read_without_a_problem() -> None:
     assert (list(alerts.alerts), problems) == (["server-down", "failed-operations"], [])
 
 
+def test_alert_on_health_of_the_docs_is_read_without_a_problem() -> None:
+    [written] = blocks("operations.md")
+    alerts, problems = read_alerts({"alerts/x.yaml": written.encode()}, CONTEXT)
+    assert (list(alerts.alerts), problems) == (["cloud-away"], [])
+
+
 def test_conditions_of_the_docs_are_read_without_a_mistake() -> None:
     *_policies, one_a_line, groups, stored = blocks("policies.md")
     trees: list[Any] = [yaml.safe_load(line) for line in one_a_line.splitlines()]
