@@ -14,6 +14,11 @@ BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "ask alerts with a period about the next objects of their kind": {
+        "task": "alert.tick",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "fold counts and delete what is beyond its retention": {
         "task": "conveyor.prune",
         "schedule": 600.0,

@@ -16,6 +16,7 @@ ROUTES = {
     "conveyor.*": {"queue": "control"},
     "requests.*": {"queue": "control"},
     "policy.tick": {"queue": "control"},
+    "alert.tick": {"queue": "control"},
     **{f"{stage}.run": {"queue": stage} for stage in ORDER},
 }
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from tasks.expressions.delays import Delay
+from tasks.expressions.delays import Delay, Period
 from tasks.expressions.entries import Kind, OneOrMany, RuleEntry
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*?][\w.:*?-]{0,199}$")]
@@ -26,8 +26,12 @@ class AlertEntry(RuleEntry):
     description: str = Field("", max_length=2000, description="The line that an incident carries; may hold ${…}.")
     severity: Literal["info", "warning", "error"] = Field("warning", description="How bad it is.")
     on: Annotated[list[EventType], OneOrMany] = Field(
+        default_factory=list,
         min_length=1,
         description="Event types, exact or with * and ?, such as vm_poweroff or compute.instance.*.error.",
+    )
+    every: Period | None = Field(
+        None, description="Instead of `on`: how often it is asked about each known object of its kind, such as 1h."
     )
     target: Kind | None = Field(None, description="The kind of object that it is about. Any, when it is not given.")
     when: Any = Field(None, description="What must hold. Without it the alert fires each time.")

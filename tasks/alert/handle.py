@@ -10,6 +10,7 @@ from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
 from tasks.expressions.inner import put
 from tasks.expressions.verdict import EvaluationFault, plain
+from tasks.model.definitions import ALERT_DUE
 from tasks.model.event import POLICY_EVENT, Event, ObjectRef
 from tasks.model.outcome import Finding, Firing, Outcome, Plan, Resolution, View
 
@@ -28,9 +29,11 @@ def alert_handler(event: Event, view: View) -> Outcome:
 
     On an internal event they are those of its target, and only where the switchboard asked for policies
     and alerts (DESIGN 3); on a provider's event they are always asked. An alert that cannot be judged
-    does not fire, and the others are not touched by it.
+    does not fire, and the others are not touched by it. What the clock raises is for the alert that it names.
     """
     alerts: AlertSet = view.site.part("alerts")
+    if event.namespace == POLICY_EVENT and event.event_type == ALERT_DUE:
+        return _due(event, view, alerts)
     target = event.target()
     kind = target.kind if target else None
     named, ending = alerts.naming(event.event_type, kind), alerts.ending(event.event_type, kind)
@@ -49,6 +52,19 @@ def alert_handler(event: Event, view: View) -> Outcome:
     return outcome
 
 
+def _due(event: Event, view: View, alerts: AlertSet) -> Outcome:
+    """The one alert that is due; where it does not hold any more, its incident is over (spec policy-alerts 5.5)."""
+    outcome, name, target = Outcome(), event.facts.raw_event_type, event.target()
+    alert = alerts.alerts.get(name)
+    if target is None or alert is None or not alert.active or alert.every is None or alert.target != target.kind:
+        outcome.findings.append(Finding("alert", name, "not asked by the clock any more"))
+        return outcome
+    facts = Facts(event, view.object(event.provider, target), view.now)
+    if _judge(alert, facts, view, outcome) == NOT_FIRED and view.alert_state(name, event.provider, target).open:
+        _resolve(alert, event, view, outcome)
+    return outcome
+
+
 def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
     target = event.target()
     if target is None:
@@ -60,7 +76,8 @@ def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
         outcome.findings.append(Finding("alert", alert.name, "no incident is open"))
 
 
-def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> None:
+def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> str:
+    """Judge one alert, and fire it where it holds; returns whether it did, in a word."""
     try:
         detail: dict[str, Any] = {"condition": "always"}
         if alert.when is not None:
@@ -68,17 +85,18 @@ def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> None:
             detail = verdict.leaf.as_dict()
             if not verdict.result:
                 outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
-                return
+                return NOT_FIRED
     except EvaluationFault as fault:
         outcome.findings.append(Finding("alert", alert.name, ERROR, {"error": plain(str(fault))}))
-        return
+        return ERROR
     if alert.times > 1:
         happened = _happened(alert, facts, view)
         detail = {**detail, "happened": happened, "at least": alert.times, "within": _short(alert.within)}
         if happened < alert.times:
             outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
-            return
+            return NOT_FIRED
     _fire(alert, facts, view, outcome, detail)
+    return FIRED
 
 
 def _happened(alert: Alert, facts: Facts, view: View) -> int:

@@ -27,6 +27,8 @@ class Alert:
     ``on`` names event types exactly or with ``*`` and ``?``. ``target`` is the kind of object that it
     is about; None: whatever the event is about. Events that ``resolved_by`` names end its incident.
     With ``times`` above 1 it fires only when so many of its events happened on the object ``within`` that time.
+    One with ``every`` names no events: the clock asks it about each object of its kind, and what does not hold
+    any more is over.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Alert:
     resolved_by: tuple[str, ...] = ()
     times: int = 1
     within: timedelta = timedelta()
+    every: timedelta | None = None
 
     def names(self, event_type: str) -> bool:
         """Whether ``on`` names an event type, exactly or by a pattern."""
@@ -88,6 +91,11 @@ class AlertSet:
         """The active alerts whose incident on such an object the event ends."""
         found = self._ending.get(event_type)
         return [alert for alert in found if alert.target in (None, kind)] if found else ()
+
+    def by_clock(self) -> Sequence[tuple[Alert, str, timedelta]]:
+        """The active alerts that the clock asks, each with the kind of its objects and how often."""
+        asked = (alert for alert in self.alerts.values() if alert.active)
+        return [(a, a.target, a.every) for a in asked if a.every is not None and a.target is not None]
 
     def _find(self, event_type: str) -> tuple[Alert, ...]:
         named = dict(self._exact.get(event_type, {}))

@@ -60,8 +60,11 @@ def take(session: Session, one: News) -> bool:
 def facts(session: Session, name: str) -> ObjectFacts | None:
     """A provider as rules see it, the object ``provider/NAME``; None where there is none of that name."""
     row = session.scalars(select(Provider).where(Provider.name == name, Provider.kind != INTERNAL)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else facts_of(row)
+
+
+def facts_of(row: Provider) -> ObjectFacts:
+    """A provider by its row, as rules see it."""
     contact = contact_of(row)
     attributes = {
         "health": contact[0] if contact else None,
@@ -73,4 +76,4 @@ def facts(session: Session, name: str) -> ObjectFacts | None:
         "failed_at": row.failed_at,
         "event_at": row.event_at,
     }
-    return ObjectFacts(ObjectRef(PROVIDER, name), "known", name, None, row.contact_at, attributes)
+    return ObjectFacts(ObjectRef(PROVIDER, row.name), "known", row.name, None, row.contact_at, attributes)

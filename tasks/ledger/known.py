@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Subquery, Text, cast, literal, null, select
 from sqlalchemy.orm import Session
 
+from tasks.ledger.contact import facts_of
 from tasks.ledger.inventory import KNOWN, InventoryObject
 from tasks.ledger.providers import Provider
-from tasks.model.event import INTERNAL, PROVIDER
+from tasks.model.event import INTERNAL, PROVIDER, ObjectRef
+from tasks.model.outcome import ObjectFacts
 
 
 def known(kind: str) -> Subquery:
@@ -33,7 +34,29 @@ def key_of(provider: ColumnElement[str], kind: str, ref: ColumnElement[str]) -> 
     return provider + literal(f"/{kind}/") + ref
 
 
-def page(session: Session, kind: str, after: int, limit: int) -> Sequence[Any]:
+class Known(NamedTuple):
+    """One object: the id of its row, whose it is, and what rules see of it."""
+
+    id: int
+    provider_id: int
+    provider: str
+    facts: ObjectFacts
+
+
+def page(session: Session, kind: str, after: int, limit: int) -> list[Known]:
     """The next objects of a kind whose row's id is higher, in that order."""
     found = known(kind)
-    return session.execute(select(found).where(found.c.id > after).order_by(found.c.id).limit(limit)).all()
+    query = select(found.c.id, found.c.provider).where(found.c.id > after).order_by(found.c.id).limit(limit)
+    owners = {row.id: row.provider for row in session.execute(query)}
+    if kind == PROVIDER:
+        providers = session.scalars(select(Provider).where(Provider.id.in_(owners)).order_by(Provider.id))
+        return [Known(row.id, row.id, row.name, facts_of(row)) for row in providers]
+    objects = session.scalars(
+        select(InventoryObject).where(InventoryObject.id.in_(owners)).order_by(InventoryObject.id)
+    )
+    return [Known(row.id, row.provider_id, owners[row.id], _facts(row)) for row in objects]
+
+
+def _facts(row: InventoryObject) -> ObjectFacts:
+    ref = ObjectRef(row.kind, row.ref)
+    return ObjectFacts(ref, row.state, row.name, row.tenant_id, row.read_at, row.attributes)

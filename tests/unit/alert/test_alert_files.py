@@ -152,6 +152,18 @@ def test_memory_for_event_types_from_outside_is_bounded() -> None:
         ({"when": "{field: server.x, iss: 1}"}, 4, "'iss'", "'is'"),
         ({"when": "{field: evnet.host, is: 1}"}, 4, "unknown word", "event.host"),
         ({"active": "[]"}, 4, "'active'", "not asked"),
+        ({"on": "[alert_due]"}, 3, "for alerts that the clock asks", "every: 1h"),
+        ({"every": "1h", "target": "server"}, 4, "this one says both", "two alerts"),
+        ({"every": "1h", "on": "-"}, 3, "has no target", "target: server"),
+        ({"every": "59s", "on": "-", "target": "server"}, 3, "shorter than 1m", "how often"),
+        ({"every": "often", "on": "-", "target": "server"}, 3, "write it as 90s", "how often"),
+        ({"every": "1h", "on": "-", "target": "request"}, 4, "nothing about a request", "its events"),
+        (
+            {"every": "1h", "on": "-", "target": "server", "at_least": "{times: 2, within: 1m}"},
+            5,
+            "at_least counts events",
+            "say `on`",
+        ),
     ],
 )
 def test_mistake_is_reported_with_its_line_and_a_way_out(keys: dict[str, str], line: int, what: str, mend: str) -> None:
@@ -174,3 +186,11 @@ def test_name_given_twice_is_reported_with_the_first_place() -> None:
     _, [problem] = read({"alerts/a.yaml": entry().encode(), "alerts/b.yml": entry().encode()}, CONTEXT)
     assert (problem.path, problem.line) == ("alerts/b.yml", 2)
     assert "alerts/a.yaml:2" in problem.what
+
+
+def test_alert_with_a_period_names_no_events_and_is_asked_by_the_clock() -> None:
+    found = alerts(entry(on="-", every="1h30m", target="server") + "  - {name: other, on: [vm_start]}\n")
+    one = found.alerts["one"]
+    assert found.by_clock() == [(one, "server", timedelta(hours=1, minutes=30))]
+    assert found.naming("alert_due", "server") == ()
+    assert list(alerts(entry(on="-", every="1h", target="server", active="false")).by_clock()) == []

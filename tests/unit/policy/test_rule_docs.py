@@ -27,7 +27,7 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"```yaml\n(.*?)```", (DOCS / name).read_text("utf-8"), re.DOTALL)
 
 
-def test_policy_and_alert_of_the_docs_are_read_without_a_problem() -> None:
+def test_policies_of_the_docs_are_read_without_a_problem() -> None:
     written = blocks("policies.md")
     files = {"policies/x.yaml": written[0].encode(), "profiles/x.yaml": written[1].encode()}
     policies, problems = read_policies(files, CONTEXT)
@@ -38,8 +38,12 @@ def test_policy_and_alert_of_the_docs_are_read_without_a_problem() -> None:
         checks, problems = read_policies({"policies/x.yaml": written[index].encode()}, CONTEXT)
         assert ([p.mode for p in checks.policies.values()], problems) == (["compliance"], [])
         assert list(checks.periods()) == periods
-    alerts, problems = read_alerts({"alerts/x.yaml": blocks("alerts.md")[0].encode()}, CONTEXT)
-    assert (list(alerts.alerts), problems) == (["server-down", "failed-operations"], [])
+
+
+@pytest.mark.parametrize(("block", "names"), [(0, ["server-down", "failed-operations"]), (1, ["off-and-forgotten"])])
+def test_alerts_of_the_docs_are_read_without_a_problem(block: int, names: list[str]) -> None:
+    alerts, problems = read_alerts({"alerts/x.yaml": blocks("alerts.md")[block].encode()}, CONTEXT)
+    assert (list(alerts.alerts), problems) == (names, [])
 
 
 def test_alert_on_health_of_the_docs_is_read_without_a_problem() -> None:
