@@ -19,6 +19,11 @@ BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "ask alerts about the readings that have come": {
+        "task": "alert.receive",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "fold counts and delete what is beyond its retention": {
         "task": "conveyor.prune",
         "schedule": 600.0,

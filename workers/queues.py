@@ -17,6 +17,7 @@ ROUTES = {
     "requests.*": {"queue": "control"},
     "policy.tick": {"queue": "control"},
     "alert.tick": {"queue": "control"},
+    "alert.receive": {"queue": "control"},
     **{f"{stage}.run": {"queue": stage} for stage in ORDER},
 }
 

@@ -20,6 +20,17 @@ class Threshold(BaseModel, extra="forbid"):
     within: Delay = Field(description="In so long, up to this event.")
 
 
+class ReadingEntry(BaseModel, extra="forbid"):
+    """Which readings, and how they have to be for how long."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$")] = Field(
+        description="What is measured, such as cpu_percent."
+    )
+    operator: Literal[">", ">=", "<", "<=", "="] = Field(">", description="How the value is compared.")
+    value: float = Field(strict=True, allow_inf_nan=False, description="The threshold.")
+    span: Delay = Field(timedelta(), alias="for", le=timedelta(days=1), description="For how long, such as 10m.")
+
+
 class AlertEntry(RuleEntry):
     """One alert. Trees and actions are checked apart, so that all their mistakes are found."""
 
@@ -32,6 +43,9 @@ class AlertEntry(RuleEntry):
     )
     every: Period | None = Field(
         None, description="Instead of `on`: how often it is asked about each known object of its kind, such as 1h."
+    )
+    reading: ReadingEntry | None = Field(
+        None, description="Instead of `on`: {name: cpu_percent, operator: '>', value: 90, for: 10m}."
     )
     target: Kind | None = Field(None, description="The kind of object that it is about. Any, when it is not given.")
     when: Any = Field(None, description="What must hold. Without it the alert fires each time.")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from tasks.alert.model import Alert, AlertSet
+from tasks.alert.reading import HOLDS, OPEN
+from tasks.alert.reading import judge as judge_readings
 from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
 from tasks.expressions.inner import put
 from tasks.expressions.verdict import EvaluationFault, plain
-from tasks.model.definitions import ALERT_DUE
+from tasks.model.definitions import ALERT_DUE, READING_RECEIVED
 from tasks.model.event import POLICY_EVENT, Event, ObjectRef
 from tasks.model.outcome import Finding, Firing, Outcome, Plan, Resolution, View
 
@@ -34,6 +38,8 @@ def alert_handler(event: Event, view: View) -> Outcome:
     alerts: AlertSet = view.site.part("alerts")
     if event.namespace == POLICY_EVENT and event.event_type == ALERT_DUE:
         return _due(event, view, alerts)
+    if event.namespace == POLICY_EVENT and event.event_type == READING_RECEIVED:
+        return _received(event, view, alerts)
     target = event.target()
     kind = target.kind if target else None
     named, ending = alerts.naming(event.event_type, kind), alerts.ending(event.event_type, kind)
@@ -60,9 +66,40 @@ def _due(event: Event, view: View, alerts: AlertSet) -> Outcome:
         outcome.findings.append(Finding("alert", name, "not asked by the clock any more"))
         return outcome
     facts = Facts(event, view.object(event.provider, target), view.now)
-    if _judge(alert, facts, view, outcome) == NOT_FIRED and view.alert_state(name, event.provider, target).open:
-        _resolve(alert, event, view, outcome)
+    if _judge(alert, facts, view, outcome) == NOT_FIRED:
+        _end(alert, event, target, view, outcome)
     return outcome
+
+
+def _received(event: Event, view: View, alerts: AlertSet) -> Outcome:
+    """The alerts that look at the readings of this name; one whose newest reading is well again is over."""
+    outcome, name, target = Outcome(), event.facts.raw_event_type, event.target()
+    if target is None:
+        return outcome
+    facts = Facts(event, view.object(event.provider, target), view.now)
+    for alert in alerts.watching(name, target.kind):
+        limit = alert.limit
+        assert limit is not None
+        until = event.facts.occurred_at
+        read = view.readings(event.provider, target, name, until - limit.reach(), until)
+        run = judge_readings(limit, read, until)
+        detail = {"reading": name, "found": run.found, "expected": f"{limit.operator} {limit.value:g}"}
+        if limit.span:
+            detail |= {"for": _short(limit.span), "held": _short(run.held)}
+        verdict = NOT_FIRED
+        if run.state == HOLDS:
+            verdict = _judge(alert, facts, view, outcome, detail)
+        else:
+            outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
+        if verdict == NOT_FIRED and run.state != OPEN:
+            _end(alert, event, target, view, outcome)
+    return outcome
+
+
+def _end(alert: Alert, event: Event, target: ObjectRef, view: View, outcome: Outcome) -> None:
+    """Close the alert's incident, where it has one: it does not hold any more."""
+    if view.alert_state(alert.name, event.provider, target).open:
+        _resolve(alert, event, view, outcome)
 
 
 def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
@@ -76,13 +113,15 @@ def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
         outcome.findings.append(Finding("alert", alert.name, "no incident is open"))
 
 
-def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> str:
+def _judge(
+    alert: Alert, facts: Facts, view: View, outcome: Outcome, known: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     """Judge one alert, and fire it where it holds; returns whether it did, in a word."""
     try:
-        detail: dict[str, Any] = {"condition": "always"}
+        detail: dict[str, Any] = dict(known) or {"condition": "always"}
         if alert.when is not None:
             verdict = alert.when.judge(facts)
-            detail = verdict.leaf.as_dict()
+            detail = {**known, "condition": verdict.leaf.as_dict()} if known else verdict.leaf.as_dict()
             if not verdict.result:
                 outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
                 return NOT_FIRED

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import re2
 
+from tasks.alert.reading import Limit
 from tasks.expressions.actions import Wanted
 from tasks.expressions.facts import Facts
 from tasks.expressions.placeholders import Template
@@ -28,7 +29,7 @@ class Alert:
     is about; None: whatever the event is about. Events that ``resolved_by`` names end its incident.
     With ``times`` above 1 it fires only when so many of its events happened on the object ``within`` that time.
     One with ``every`` names no events: the clock asks it about each object of its kind, and what does not hold
-    any more is over.
+    any more is over. One with ``limit`` is asked when readings of its name come, and ends in the same way.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Alert:
     times: int = 1
     within: timedelta = timedelta()
     every: timedelta | None = None
+    limit: Limit | None = None
 
     def names(self, event_type: str) -> bool:
         """Whether ``on`` names an event type, exactly or by a pattern."""
@@ -65,9 +67,12 @@ class AlertSet:
         self._remembered: dict[str, tuple[Alert, ...]] = {}
         self._ending: dict[str, list[Alert]] = {}
         self._rank = {name: rank for rank, name in enumerate(self.alerts)}
+        self._watching: dict[str, list[Alert]] = {}
         for alert in self.alerts.values():
             if not alert.active:
                 continue
+            if alert.limit is not None:
+                self._watching.setdefault(alert.limit.name, []).append(alert)
             for event_type in alert.resolved_by:
                 self._ending.setdefault(event_type, []).append(alert)
             for event_type in alert.on:
@@ -96,6 +101,10 @@ class AlertSet:
         """The active alerts that the clock asks, each with the kind of its objects and how often."""
         asked = (alert for alert in self.alerts.values() if alert.active)
         return [(a, a.target, a.every) for a in asked if a.every is not None and a.target is not None]
+
+    def watching(self, reading: str, kind: str) -> Sequence[Alert]:
+        """The active alerts that look at the readings of a name on such an object."""
+        return [alert for alert in self._watching.get(reading, ()) if alert.target == kind]
 
     def _find(self, event_type: str) -> tuple[Alert, ...]:
         named = dict(self._exact.get(event_type, {}))

@@ -34,6 +34,6 @@ def tell(ledger: Ledger, settings: Settings, now: datetime) -> set[int]:
             log.info("the contact with a provider has changed", provider=one.provider, contact=one.word)
             about = About(one.provider_id, ObjectRef(PROVIDER, one.provider), one.provider, group="health")
             event_type = f"ems_auth_{one.word}"
-            lanes.add(raise_internal(session, settings, now, count, event_type, about, NORMAL).lane)
+            lanes.add(raise_internal(session, settings, now, count, event_type, about, NORMAL)[1])
         count.write(session)
     return lanes

@@ -46,10 +46,12 @@ class About:
 
 
 class Raising(NamedTuple):
-    """An event that was stored, and the lane to ring for."""
+    """An event that was stored: its id, the lane to ring for, and its identity."""
 
     id: int
     lane: int
+    provider_id: int
+    message_id: str
 
 
 def raise_internal(
@@ -60,13 +62,13 @@ def raise_internal(
     event_type: str,
     about: About,
     priority: int = HIGH,
-) -> Raising:
+) -> tuple[int, int]:
     """Store an event, due at once; returns its id and the lane to ring for. It counts under ``internal``.
 
     One that may be there already is for :func:`raise_once`.
     """
     [raised] = raise_once(session, settings, now, count, event_type, [about], priority)
-    return raised
+    return raised.id, raised.lane
 
 
 def raise_once(
@@ -88,9 +90,10 @@ def raise_once(
         row = _row(event_type, about, now)
         by_identity.setdefault((about.provider_id, row["message_id"]), row)
     rows = [by_identity[key] for key in sorted(by_identity)]
-    columns = ("id", "object_key")
+    columns = ("id", "object_key", "provider_id", "message_id")
     stored = bulk.insert(session, Event, rows, conflict="DO NOTHING", returning=columns)
-    raised = [Raising(row.id, lane_of(row.object_key, settings.conveyor.lanes)) for row in stored]
+    lanes = settings.conveyor.lanes
+    raised = [Raising(row.id, lane_of(row.object_key, lanes), row.provider_id, row.message_id) for row in stored]
     places = [
         {
             "event_id": row.id,

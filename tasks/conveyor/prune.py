@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from tasks.ledger import readings
 from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.events import FINISHED, Decision, Digest, Event, Notification
 from tasks.ledger.inventory import RefreshRequest
@@ -57,5 +58,6 @@ def expire(ledger: Ledger, settings: Settings, now: datetime) -> int:
     with ledger.transaction() as session:
         # No event of such a digest is left: the latest of them occurred before the retention time.
         session.execute(delete(Digest).where(Digest.latest < before))
+        readings.forget(session, now)
         session.execute(delete(ComplianceCheck).where(ComplianceCheck.checked_at < before))
     return deleted

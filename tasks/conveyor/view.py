@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
-from tasks.ledger import bulk, contact, requests, silences
+from tasks.ledger import bulk, contact, readings, requests, silences
 from tasks.ledger.base import read_json
 from tasks.ledger.events import Event
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
@@ -22,6 +22,8 @@ from tasks.site.contracts import Site
 
 #: Events of one object that a threshold looks at.
 MOST_HAPPENED = 1000
+#: Readings of one name that a threshold looks at.
+MOST_READINGS = 1000
 
 
 class Contents:
@@ -169,6 +171,13 @@ class LedgerView:
             Event.occurred_at <= until,
         )
         return self._session.scalars(select(Event.event_type).where(*theirs).limit(MOST_HAPPENED)).all()
+
+    def readings(
+        self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, float]]:
+        """Readings of one name on the object, as they were told."""
+        thing = readings.Thing(self._providers[provider], ref)
+        return readings.between(self._session, thing, name, after, until, MOST_READINGS)
 
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """A silence that covers the firing; all that hold are read once for the batch."""

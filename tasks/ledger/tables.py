@@ -11,6 +11,7 @@ from tasks.ledger import (
     incidents,
     inventory,
     providers,
+    readings,
     requests,
     silences,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "incidents",
     "inventory",
     "providers",
+    "readings",
     "requests",
     "silences",
 ]

@@ -15,7 +15,7 @@ from tasks.conveyor.order import ORDER
 from tasks.ledger import balance, health, listing, progress
 from tasks.ledger import why as story
 from tasks.ledger.lines import Line
-from workers.web import api_moves, moves, probes, scope
+from workers.web import api_moves, moves, probes, readings, scope
 from workers.web.answers import Json
 from workers.web.caller import Viewer, whole
 from workers.web.faults import Fault
@@ -41,6 +41,7 @@ router = APIRouter(
 )
 router.include_router(probes.router)
 router.include_router(api_moves.router)
+router.include_router(readings.router)
 
 
 class Rows(BaseModel):

@@ -40,7 +40,9 @@ def test_policies_of_the_docs_are_read_without_a_problem() -> None:
         assert list(checks.periods()) == periods
 
 
-@pytest.mark.parametrize(("block", "names"), [(0, ["server-down", "failed-operations"]), (1, ["off-and-forgotten"])])
+@pytest.mark.parametrize(
+    ("block", "names"), [(0, ["server-down", "failed-operations"]), (1, ["off-and-forgotten"]), (2, ["busy-server"])]
+)
 def test_alerts_of_the_docs_are_read_without_a_problem(block: int, names: list[str]) -> None:
     alerts, problems = read_alerts({"alerts/x.yaml": blocks("alerts.md")[block].encode()}, CONTEXT)
     assert (list(alerts.alerts), problems) == (names, [])
