@@ -9,6 +9,21 @@ BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "have objects checked whose newest compliance check is too old": {
+        "task": "policy.tick",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "ask alerts with a period about the next objects of their kind": {
+        "task": "alert.tick",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "ask alerts about the readings that have come": {
+        "task": "alert.receive",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "fold counts and delete what is beyond its retention": {
         "task": "conveyor.prune",
         "schedule": 600.0,

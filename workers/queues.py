@@ -15,6 +15,9 @@ ROUTES = {
     "effects.run": {"queue": "effects"},
     "conveyor.*": {"queue": "control"},
     "requests.*": {"queue": "control"},
+    "policy.tick": {"queue": "control"},
+    "alert.tick": {"queue": "control"},
+    "alert.receive": {"queue": "control"},
     **{f"{stage}.run": {"queue": stage} for stage in ORDER},
 }
 

@@ -96,6 +96,12 @@ class MemoryView:
         """Events of the past stand in the ledger alone."""
         return ()
 
+    def readings(
+        self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, float]]:
+        """So do readings."""
+        return ()
+
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """Silences stand in the ledger alone."""
         return None

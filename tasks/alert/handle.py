@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from tasks.alert.model import Alert, AlertSet
+from tasks.alert.reading import HOLDS, OPEN
+from tasks.alert.reading import judge as judge_readings
 from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
 from tasks.expressions.inner import put
 from tasks.expressions.verdict import EvaluationFault, plain
+from tasks.model.definitions import ALERT_DUE, READING_RECEIVED
 from tasks.model.event import CUSTOM_EVENT, POLICY_EVENT, Event, ObjectRef
 from tasks.model.outcome import Finding, Firing, Outcome, Plan, Resolution, View
 
@@ -28,9 +33,13 @@ def alert_handler(event: Event, view: View) -> Outcome:
 
     On an internal event they are those of its target, and only where the switchboard asked for policies
     and alerts (DESIGN 3); on a provider's event they are always asked. An alert that cannot be judged
-    does not fire, and the others are not touched by it.
+    does not fire, and the others are not touched by it. What the clock raises is for the alert that it names.
     """
     alerts: AlertSet = view.site.part("alerts")
+    if event.namespace == POLICY_EVENT and event.event_type == ALERT_DUE:
+        return _due(event, view, alerts)
+    if event.namespace == POLICY_EVENT and event.event_type == READING_RECEIVED:
+        return _received(event, view, alerts)
     target = event.target()
     kind = target.kind if target else None
     named, ending = alerts.naming(event.event_type, kind), alerts.ending(event.event_type, kind)
@@ -49,6 +58,50 @@ def alert_handler(event: Event, view: View) -> Outcome:
     return outcome
 
 
+def _due(event: Event, view: View, alerts: AlertSet) -> Outcome:
+    """The one alert that is due; where it does not hold any more, its incident is over (spec policy-alerts 5.5)."""
+    outcome, name, target = Outcome(), event.facts.raw_event_type, event.target()
+    alert = alerts.alerts.get(name)
+    if target is None or alert is None or not alert.active or alert.every is None or alert.target != target.kind:
+        outcome.findings.append(Finding("alert", name, "not asked by the clock any more"))
+        return outcome
+    facts = Facts(event, view.object(event.provider, target), view.now)
+    if _judge(alert, facts, view, outcome) == NOT_FIRED:
+        _end(alert, event, target, view, outcome)
+    return outcome
+
+
+def _received(event: Event, view: View, alerts: AlertSet) -> Outcome:
+    """The alerts that look at the readings of this name; one whose newest reading is well again is over."""
+    outcome, name, target = Outcome(), event.facts.raw_event_type, event.target()
+    if target is None:
+        return outcome
+    facts = Facts(event, view.object(event.provider, target), view.now)
+    for alert in alerts.watching(name, target.kind):
+        limit = alert.reading
+        assert limit is not None
+        until = event.facts.occurred_at
+        read = view.readings(event.provider, target, name, until - limit.reach(), until)
+        run = judge_readings(limit, read, until)
+        detail = {"reading": name, "found": run.found, "expected": f"{limit.operator} {limit.value:g}"}
+        if limit.span:
+            detail |= {"for": _short(limit.span), "held": _short(run.held)}
+        verdict = NOT_FIRED
+        if run.state == HOLDS:
+            verdict = _judge(alert, facts, view, outcome, detail)
+        else:
+            outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
+        if verdict == NOT_FIRED and run.state != OPEN:
+            _end(alert, event, target, view, outcome)
+    return outcome
+
+
+def _end(alert: Alert, event: Event, target: ObjectRef, view: View, outcome: Outcome) -> None:
+    """Close the alert's incident, where it has one: it does not hold any more."""
+    if view.alert_state(alert.name, event.provider, target).open:
+        _resolve(alert, event, view, outcome)
+
+
 def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
     target = event.target()
     if target is None:
@@ -60,25 +113,29 @@ def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
         outcome.findings.append(Finding("alert", alert.name, "no incident is open"))
 
 
-def _judge(alert: Alert, facts: Facts, view: View, outcome: Outcome) -> None:
+def _judge(
+    alert: Alert, facts: Facts, view: View, outcome: Outcome, known: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """Judge one alert, and fire it where it holds; returns whether it did, in a word."""
     try:
-        detail: dict[str, Any] = {"condition": "always"}
+        detail: dict[str, Any] = dict(known) or {"condition": "always"}
         if alert.when is not None:
             verdict = alert.when.judge(facts)
-            detail = verdict.leaf.as_dict()
+            detail = {**known, "condition": verdict.leaf.as_dict()} if known else verdict.leaf.as_dict()
             if not verdict.result:
                 outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
-                return
+                return NOT_FIRED
     except EvaluationFault as fault:
         outcome.findings.append(Finding("alert", alert.name, ERROR, {"error": plain(str(fault))}))
-        return
+        return ERROR
     if alert.times > 1:
         happened = _happened(alert, facts, view)
         detail = {**detail, "happened": happened, "at least": alert.times, "within": _short(alert.within)}
         if happened < alert.times:
             outcome.findings.append(Finding("alert", alert.name, NOT_FIRED, detail))
-            return
+            return NOT_FIRED
     _fire(alert, facts, view, outcome, detail)
+    return FIRED
 
 
 def _happened(alert: Alert, facts: Facts, view: View) -> int:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import re2
 
+from tasks.alert.reading import ReadingLimit
 from tasks.expressions.actions import Wanted
 from tasks.expressions.facts import Facts
 from tasks.expressions.placeholders import Template
@@ -28,6 +29,8 @@ class Alert:
     ``on`` names event types exactly or with ``*`` and ``?``. ``target`` is the kind of object that it
     is about; None: whatever the event is about. Events that ``resolved_by`` names end its incident.
     With ``times`` above 1 it fires only when so many of its events happened on the object ``within`` that time.
+    One with ``every`` names no events: the clock asks it about each object of its kind, and what does not hold
+    any more is over. One with ``reading`` is asked when readings of its name come, and ends in the same way.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Alert:
     resolved_by: tuple[str, ...] = ()
     times: int = 1
     within: timedelta = timedelta()
+    every: timedelta | None = None
+    reading: ReadingLimit | None = None
     limit: Limit | None = None
 
     def names(self, event_type: str) -> bool:
@@ -64,9 +69,12 @@ class AlertSet:
         self._remembered: dict[str, tuple[Alert, ...]] = {}
         self._ending: dict[str, list[Alert]] = {}
         self._rank = {name: rank for rank, name in enumerate(self.alerts)}
+        self._watching: dict[str, list[Alert]] = {}
         for alert in self.alerts.values():
             if not alert.active:
                 continue
+            if alert.reading is not None:
+                self._watching.setdefault(alert.reading.name, []).append(alert)
             for event_type in alert.resolved_by:
                 self._ending.setdefault(event_type, []).append(alert)
             for event_type in alert.on:
@@ -90,6 +98,15 @@ class AlertSet:
         """The active alerts whose incident on such an object the event ends."""
         found = self._ending.get(event_type)
         return [alert for alert in found if alert.target in (None, kind)] if found else ()
+
+    def by_clock(self) -> Sequence[tuple[Alert, str, timedelta]]:
+        """The active alerts that the clock asks, each with the kind of its objects and how often."""
+        asked = (alert for alert in self.alerts.values() if alert.active)
+        return [(a, a.target, a.every) for a in asked if a.every is not None and a.target is not None]
+
+    def watching(self, reading: str, kind: str) -> Sequence[Alert]:
+        """The active alerts that look at the readings of a name on such an object."""
+        return [alert for alert in self._watching.get(reading, ()) if alert.target == kind]
 
     def _find(self, event_type: str) -> tuple[Alert, ...]:
         named = dict(self._exact.get(event_type, {}))

@@ -28,6 +28,7 @@ from tasks.conveyor.wanted import Wish, stub, want
 from tasks.ledger import bulk
 from tasks.ledger.events import Decision
 from tasks.ledger.tally import Count
+from tasks.model.event import OWN_KINDS
 from tasks.model.outcome import Handler, Outcome
 from tasks.site.contracts import Site
 
@@ -183,7 +184,9 @@ class _Batch:
 
     def _with_stubs(self, wishes: list[Wish]) -> list[Wish]:
         """Objects that a raised event is about get a stub where they are unknown, and are read (DESIGN 3)."""
-        causes = {(r.cause.provider_id, r.wish.target): r.cause.event.id for r in self._raised}
+        # What is Catchment's own stands in no inventory.
+        raised = [r for r in self._raised if r.wish.target.kind not in OWN_KINDS]
+        causes = {(r.cause.provider_id, r.wish.target): r.cause.event.id for r in raised}
         made = stub(self._session, list(causes), self._now)
         return wishes + [Wish(provider, ref, causes[provider, ref]) for provider, ref in made]
 

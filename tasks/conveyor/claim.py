@@ -15,7 +15,7 @@ from tasks.ledger import bulk
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
 from tasks.ledger.session import LANE_LOCK
-from tasks.model.event import PROVIDER_EVENT, Event, Normalised, raised_as
+from tasks.model.event import PROVIDER, PROVIDER_EVENT, Event, Normalised, raised_as
 from tasks.model.outcome import Finding
 
 #: Room for lanes in a lock's number; a site has at most so many (see Conveyor.lanes).
@@ -69,12 +69,14 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
     """The due events of a stage in the locked lanes, oldest occurrence first.
 
     An object whose earlier event waits for a retry is passed over; no other object is. A provider whose
-    inventory was never read holds its events before the switchboard (see :mod:`tasks.refresh`).
+    inventory was never read holds its events before the switchboard (see :mod:`tasks.refresh`), but for those
+    about itself: they may say why it was never read.
     """
     if not lanes:
         return []
     sql = f"""
-        SELECT p.lane, p.object_key, p.attempts, p.plan, pr.ready_at IS NOT NULL, pr.name, pr.kind,
+        SELECT p.lane, p.object_key, p.attempts, p.plan,
+               pr.ready_at IS NOT NULL OR e.resource_kind = :itself, pr.name, pr.kind,
                e.id, e.provider_id, e.raised, e.parent_id, e.depth, e.late, {", ".join(f'e."{c}"' for c in _FACTS)}
         FROM ({_places(session, stage)}) p
         JOIN event e ON e.id = p.event_id JOIN provider pr ON pr.id = e.provider_id
@@ -86,6 +88,7 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
         "lanes": bulk.listed(session, lanes),
         "now": bulk.moment(session, now),
         "limit": limit,
+        "itself": PROVIDER,
     }
     return [_claimed(*row) for row in session.execute(statement, parameters)]
 
@@ -114,7 +117,8 @@ def _ready(session: Session) -> str:
     new = session.scalars(_NEW_PROVIDERS).all()
     if not new:
         return ""
-    theirs = f"SELECT 1 FROM event e WHERE e.id = p.event_id AND e.provider_id IN ({', '.join(map(str, new))})"
+    other = f"AND coalesce(e.resource_kind, '') <> '{PROVIDER}'"
+    theirs = f"SELECT 1 FROM event e WHERE e.id = p.event_id AND e.provider_id IN ({', '.join(map(str, new))}) {other}"
     return f"AND (p.stage <> '{NEEDS_INVENTORY}' OR NOT EXISTS ({theirs}))"
 
 

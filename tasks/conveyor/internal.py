@@ -1,10 +1,12 @@
-"""Events that Catchment raises of itself: about a request, or to carry a delivery along the belt."""
+"""Events that Catchment raises of itself: about a request, about what changed, or because the clock says so."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -24,7 +26,11 @@ STEP = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What such an event is about: the provider whose objects its rules see, its object, and for whom it is."""
+    """What such an event is about: the provider whose objects its rules see, its object, and for whom it is.
+
+    ``message_id`` is its identity at the provider, where it must be raised once only; without one it gets one of
+    its own. ``detail`` becomes its raw type, which says what of its kind it is.
+    """
 
     provider_id: int
     target: ObjectRef
@@ -36,6 +42,16 @@ class About:
     group: str = "request"
     depth: int = 0
     message_id: str | None = None
+    detail: str | None = None
+
+
+class Raising(NamedTuple):
+    """An event that was stored: its id, the lane to ring for, and its identity."""
+
+    id: int
+    lane: int
+    provider_id: int
+    message_id: str
 
 
 def raise_internal(
@@ -47,22 +63,69 @@ def raise_internal(
     about: About,
     priority: int = HIGH,
 ) -> tuple[int, int]:
-    """Store an event, due at once; returns its id and the lane to ring for. It counts under ``internal``."""
+    """Store an event, due at once; returns its id and the lane to ring for. It counts under ``internal``.
+
+    One that may be there already is for :func:`raise_once`.
+    """
+    [raised] = raise_once(session, settings, now, count, event_type, [about], priority)
+    return raised.id, raised.lane
+
+
+def raise_once(
+    session: Session,
+    settings: Settings,
+    now: datetime,
+    count: Count,
+    event_type: str,
+    wanted: Sequence[About],
+    priority: int = NORMAL,
+) -> list[Raising]:
+    """Store those events that are not there yet, by their ``message_id``; returns the new ones.
+
+    Of two clocks that raise the same event one stores it, and the other gets nothing back.
+    """
+    # Sorted, so that two clocks never wait for each other in a circle; the first of equal ones counts.
+    by_identity: dict[tuple[int, str], dict[str, Any]] = {}
+    for about in wanted:
+        row = _row(event_type, about, now)
+        by_identity.setdefault((about.provider_id, row["message_id"]), row)
+    rows = [by_identity[key] for key in sorted(by_identity)]
+    columns = ("id", "object_key", "provider_id", "message_id")
+    stored = bulk.insert(session, Event, rows, conflict="DO NOTHING", returning=columns)
+    lanes = settings.conveyor.lanes
+    raised = [Raising(row.id, lane_of(row.object_key, lanes), row.provider_id, row.message_id) for row in stored]
+    places = [
+        {
+            "event_id": row.id,
+            "stage": ENTRY_OF_RAISED,
+            "lane": found.lane,
+            "occurred_at": now + (priority - NORMAL) * STEP,
+            "due_at": now,
+            "object_key": row.object_key,
+            "attempts": 0,
+        }
+        for row, found in zip(stored, raised, strict=True)
+    ]
+    bulk.insert(session, Place, places)
+    if raised:
+        count.add(count.internal(session, now), received=len(raised), stored=len(raised))
+    return raised
+
+
+def _row(event_type: str, about: About, now: datetime) -> dict[str, Any]:
     message = about.message_id or f"{about.target}:{event_type}:{uuid.uuid4().hex}"
-    key = object_key(about.provider, about.target, message)
-    lane = lane_of(key, settings.conveyor.lanes)
-    event = {
+    return {
         "provider_id": about.provider_id,
         "message_id": message,
         "raised": True,
         "parent_id": about.cause_id,
         "depth": about.depth,
         "state": PENDING,
-        "object_key": key,
+        "object_key": object_key(about.provider, about.target, message),
         "occurred_at": now,
         "caught_at": now,
         "event_type": event_type,
-        "raw_event_type": event_type,
+        "raw_event_type": about.detail or event_type,
         "resource_kind": about.target.kind,
         "resource_id": about.target.id,
         "tenant_id": about.tenant_id,
@@ -71,16 +134,3 @@ def raise_internal(
         "level": "critical",
         "request_id": about.request_id,
     }
-    [row] = bulk.insert(session, Event, [event], returning=("id",))
-    standing = {
-        "event_id": row.id,
-        "stage": ENTRY_OF_RAISED,
-        "lane": lane,
-        "occurred_at": now + (priority - NORMAL) * STEP,
-        "due_at": now,
-        "object_key": key,
-        "attempts": 0,
-    }
-    bulk.insert(session, Place, [standing])
-    count.add(count.internal(session, now), received=1, stored=1)
-    return row.id, lane

@@ -14,6 +14,7 @@ from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import Event, Hold, Place
 from tasks.ledger.inventory import RefreshTarget
 from tasks.ledger.providers import Mark, Provider
+from tasks.model.event import PROVIDER
 from tasks.site.settings import Settings
 
 #: Effects rung for in one sweep: the rest follows with the next, so that the broker holds hints only.
@@ -62,7 +63,8 @@ def _stalled_places(session: Session, overdue: datetime) -> Select[str, int]:
     query = select(Place.stage, Place.lane).where(Place.due_at <= overdue, ~held.exists()).distinct()
     new = session.scalars(select(Provider.id).where(Provider.ready_at.is_(None))).all()
     if new:
-        waits = select(Event.id).where(Event.id == Place.event_id, Event.provider_id.in_(new))
+        about_objects = Event.resource_kind.is_distinct_from(PROVIDER)
+        waits = select(Event.id).where(Event.id == Place.event_id, Event.provider_id.in_(new), about_objects)
         query = query.where(or_(Place.stage != NEEDS_INVENTORY, ~waits.exists()))
     return query.order_by(Place.stage, Place.lane)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import structlog
 from celery import shared_task
 
-from tasks.conveyor import launch, sweep
+from tasks.conveyor import contact, launch, sweep
 from tasks.conveyor.installation import current
+from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.conveyor.prune import expire, fold
 from tasks.ledger import progress
 from tasks.model import clock
@@ -16,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="conveyor.sweep")
 def run_sweep() -> None:
-    """Ring again for what is due and does not move."""
+    """Ring again for what is due and does not move, and tell what has become of providers."""
     present = current()
     settings = present.site.settings
     with present.ledger.transaction() as session:
@@ -25,6 +26,8 @@ def run_sweep() -> None:
         impatient = sweep.lose_patience(session, settings, clock.now())
     for name in impatient:
         log.warning("the events of a new provider wait no longer for its inventory", provider=name)
+    if told := contact.tell(present.ledger, settings, clock.now()):
+        launch.launch(ENTRY_OF_RAISED, told, settings.conveyor.fanout)
     with present.ledger.reading() as session:
         stalled = sweep.find(session, settings, clock.now())
     for stage, lanes in stalled.lanes.items():

@@ -11,17 +11,19 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
-from tasks.ledger import bulk, requests, silences
+from tasks.ledger import bulk, contact, readings, requests, silences
 from tasks.ledger.base import read_json
 from tasks.ledger.events import Event
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
-from tasks.model.event import REQUEST, ObjectRef, object_key
+from tasks.model.event import PROVIDER, REQUEST, ObjectRef, object_key
 from tasks.model.outcome import AlertState, DeliveryFacts, Firing, ObjectFacts
 from tasks.site.contracts import Site
 
 #: Events of one object that a threshold looks at.
 MOST_HAPPENED = 1000
+#: Readings of one name that a threshold looks at.
+MOST_READINGS = 1000
 
 
 class Contents:
@@ -136,11 +138,13 @@ class LedgerView:
                 self._objects[provider, found] = ObjectFacts(found, *facts)
 
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
-        """The inventory object, or None where it is unknown. A request is an object too."""
+        """The inventory object, or None where it is unknown. Requests and providers are objects too."""
         if ref.kind == REQUEST:
             found = self.request(ref.id) or {}
             named = (found.get("description"), found.get("tenant_id"))
             return ObjectFacts(ref, "known", *named, self._now, found) if found else None
+        if ref.kind == PROVIDER:
+            return contact.facts(self._session, ref.id)
         key = (self._providers[provider], ref)
         if key not in self._objects:
             self._load(key)
@@ -167,6 +171,13 @@ class LedgerView:
             Event.occurred_at <= until,
         )
         return self._session.scalars(select(Event.event_type).where(*theirs).limit(MOST_HAPPENED)).all()
+
+    def readings(
+        self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, float]]:
+        """Readings of one name on the object, as they were told."""
+        thing = readings.Thing(self._providers[provider], ref)
+        return readings.between(self._session, thing, name, after, until, MOST_READINGS)
 
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """A silence that covers the firing; all that hold are read once for the batch."""

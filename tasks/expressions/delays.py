@@ -27,10 +27,10 @@ def read_delay(value: object) -> object:
         return timedelta(seconds=value)
     if not isinstance(value, str) or not _DELAYS.fullmatch(text):
         raise ValueError("write it as 90s, 10m, 1h30m or 2d")
-    delay = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _DELAY.findall(text)))
-    if delay > MAX_DELAY:
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in _DELAY.findall(text))
+    if seconds > MAX_DELAY.total_seconds():
         raise ValueError(f"it is longer than {MAX_DELAY.days} days")
-    return delay
+    return timedelta(seconds=seconds)
 
 
 def read_period(value: object) -> object:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ForeignKey, Identity, Index, Select, func, select
+from sqlalchemy import ForeignKey, Identity, Index, Select, func, literal, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tasks.ledger.base import Base, Id
+from tasks.ledger.events import Event, Place
+from tasks.ledger.known import key_of, known
 from tasks.ledger.providers import Provider
 
 #: Objects and checks that are listed at the most.
@@ -47,6 +49,49 @@ def states(session: Session, status: str | None) -> Sequence[tuple[ComplianceChe
     query = _with_provider().where(ComplianceCheck.id.in_(newest)).order_by(ComplianceCheck.id.desc()).limit(MOST)
     rows = session.execute(query if status is None else query.where(ComplianceCheck.status == status))
     return [(row[0], row[1]) for row in rows]
+
+
+class Due(NamedTuple):
+    """An object that is to be checked, and who it is for the ledger."""
+
+    provider_id: int
+    provider: str
+    ref: str
+    tenant_id: str | None
+
+
+def due(session: Session, kind: str, event_type: str, before: datetime, identity: str, limit: int) -> list[Due]:
+    """Objects of a kind whose newest check is older than ``before``, those that were never checked first.
+
+    Left out are those that wait for a check, and those that were asked for one already: whose event begins with
+    ``KIND/ID:`` and ends with ``identity``.
+    """
+    found = known(kind)
+    newest = (
+        select(ComplianceCheck.checked_at)
+        .where(
+            ComplianceCheck.provider_id == found.c.provider_id,
+            ComplianceCheck.kind == kind,
+            ComplianceCheck.ref == found.c.ref,
+        )
+        .order_by(ComplianceCheck.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    message = literal(f"{kind}/") + found.c.ref + literal(f":{identity}")
+    asked = select(Event.id).where(Event.provider_id == found.c.provider_id, Event.message_id == message)
+    waiting = (
+        select(Event.id)
+        .join(Place, Place.event_id == Event.id)
+        .where(Place.object_key == key_of(found.c.provider, kind, found.c.ref), Event.event_type == event_type)
+    )
+    query = (
+        select(found.c.provider_id, found.c.provider, found.c.ref, found.c.tenant_id)
+        .where(or_(newest.is_(None), newest <= before), ~asked.exists(), ~waiting.exists())
+        .order_by(newest.nulls_first(), found.c.id)
+        .limit(limit)
+    )
+    return [Due(*row) for row in session.execute(query)]
 
 
 def _with_provider() -> Select[Any, Any]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tasks.ledger.events import PENDING, Event, Place
 from tasks.ledger.lines import Line
 from tasks.ledger.patterns import led_by
 from tasks.ledger.progress import MARK
-from tasks.ledger.providers import Mark, Provider
+from tasks.ledger.providers import ALERT_NOTE, HEALTH_NOTE, Mark, Provider
 from tasks.model.event import INTERNAL
 
 #: A listener notes that it lives every few seconds; one that was not heard of this long is gone.
@@ -152,6 +152,8 @@ def stages(session: Session, order: Sequence[str] = ()) -> list[StageLine]:
 
 
 def marks(session: Session) -> list[MarkLine]:
-    """All marks by name, without the samples of :mod:`tasks.ledger.progress`."""
-    rows = session.execute(select(Mark.name, Mark.at, Mark.note).where(Mark.name != MARK).order_by(Mark.name))
+    """All marks of what recurs by name, without the samples of :mod:`tasks.ledger.progress`."""
+    notes = (Mark.name.startswith(word) for word in (HEALTH_NOTE, ALERT_NOTE))
+    query = select(Mark.name, Mark.at, Mark.note).where(Mark.name != MARK, ~or_(*notes))
+    rows = session.execute(query.order_by(Mark.name))
     return [MarkLine(*row) for row in rows]

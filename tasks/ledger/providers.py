@@ -68,6 +68,10 @@ class Tally(Base):
     dead: Mapped[int] = mapped_column(Id, default=0, server_default="0")
 
 
+#: Marks whose names begin so are notes on one thing, whose name follows, and tell of nothing that recurs.
+HEALTH_NOTE, ALERT_NOTE = "health ", "alert "
+
+
 class Mark(Base):
     """When something that must happen again and again last happened: the tick, the sweep, a process."""
 

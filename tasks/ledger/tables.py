@@ -12,6 +12,7 @@ from tasks.ledger import (
     inventory,
     operations,
     providers,
+    readings,
     requests,
     silences,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "inventory",
     "operations",
     "providers",
+    "readings",
     "requests",
     "silences",
 ]

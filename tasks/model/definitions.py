@@ -16,6 +16,9 @@ import yaml
 _OPERATIONS = ("evm_operations", "ems_operations")
 #: The category of what belongs to none; nobody may pick it.
 _UNSORTED = "unsorted"
+#: The category of what the clock asks alerts with: each is for the alert or the reading that its raw type names.
+_CLOCK = "clock"
+ALERT_DUE, READING_RECEIVED = "alert_due", "reading_received"
 #: The category of events that a site defines.
 OWN = "site"
 #: The kind of object for events that may be about any.
@@ -34,13 +37,13 @@ class Definition(NamedTuple):
     @property
     def control(self) -> bool:
         """Whether a control policy may be set off by it."""
-        selectable = self.category not in (*_OPERATIONS, _UNSORTED)
+        selectable = self.category not in (*_OPERATIONS, _UNSORTED, _CLOCK)
         return selectable and not self.name.endswith(("compliance_check", "perf_complete"))
 
     @property
     def alerting(self) -> bool:
         """Whether an alert may be set off by it."""
-        return self.category != _UNSORTED and "compliance_check" not in self.name
+        return self.category not in (_UNSORTED, _CLOCK) and "compliance_check" not in self.name
 
     @property
     def compliance(self) -> bool:

@@ -29,6 +29,11 @@ TIMELINE_MARK = "timeline_mark"
 #: Kinds of objects that are Catchment's own: what somebody asked for, and a piece of the work on it.
 REQUEST = "request"
 REQUEST_TASK = "request_task"
+#: The kind of a provider as an object that rules are about: its id is its name.
+PROVIDER = "provider"
+
+#: Objects that rules may be about and that stand in no inventory.
+OWN_KINDS = frozenset({REQUEST, REQUEST_TASK, PROVIDER})
 
 #: Namespace and source of an event that Catchment raised, by the kind of its object; all others are policy events.
 RAISED_AS = {REQUEST: (REQUEST_EVENT, "Request"), REQUEST_TASK: (DELIVERY, "Request")}

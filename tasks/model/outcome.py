@@ -256,6 +256,11 @@ class View(Protocol):
     def happened(self, provider: str, ref: ObjectRef, after: datetime, until: datetime) -> Sequence[str]:
         """The types of the events on the object after one moment up to another, at most a thousand."""
 
+    def readings(
+        self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, float]]:
+        """Readings of one name on the object after one moment up to another, oldest first; the newest thousand."""
+
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """The id of a silence that covers a firing of the alert on the object; None where there is none."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from tasks.expressions.delays import Delay
+from tasks.expressions.delays import Delay, Period
 from tasks.expressions.entries import Kind, Name, OneOrMany, RuleEntry
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.:-]{0,199}$")]
@@ -34,6 +34,9 @@ class PolicyEntry(RuleEntry):
     )
     fresh: Delay | None = Field(
         None, description="How old the facts may be, such as 30s: older ones are read again before it is judged."
+    )
+    every: Period | None = Field(
+        None, description="Of a compliance policy: how often all objects of the kind are checked, such as 6h."
     )
     scope: Any = Field(None, description="Where this is false, the policy does not apply.")
     when: Any = Field(None, description="What must hold. Without it the policy is always true.")

@@ -29,8 +29,9 @@ class Policy:
     """A policy: on these events of this kind of target, if these conditions hold, do this.
 
     ``then`` is asked for when every applicable condition is true, ``otherwise`` when one is false. One whose
-    ``mode`` is compliance says how the target has to be; its event is the check of such a target. Facts older than
-    ``fresh`` are read again before it is judged.
+    ``mode`` is compliance says how the target has to be; its event is the check of such a target. With ``every``
+    the clock has all objects of the kind checked that often. Facts older than ``fresh`` are read again before it
+    is judged.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Policy:
     mode: str = CONTROL
     limit: Limit | None = None
     fresh: timedelta | None = None
+    every: timedelta | None = None
 
 
 class PolicySet:
@@ -79,6 +81,14 @@ class PolicySet:
     def attached(self, event_type: str, kind: str) -> Sequence[Policy]:
         """The active policies for an event on a kind of target."""
         return self._attached.get((event_type, kind), ())
+
+    def periods(self) -> Mapping[str, timedelta]:
+        """How often objects are checked by the clock, by kind: as often as the policy says that wants it most."""
+        found: dict[str, timedelta] = {}
+        for policy in self.policies.values():
+            if policy.active and policy.every is not None:
+                found[policy.target] = min(policy.every, found.get(policy.target, policy.every))
+        return found
 
     def __len__(self) -> int:
         return len(self.policies)

@@ -13,6 +13,7 @@ from tasks.expressions.mistakes import At, Mistake, from_validation, shown
 from tasks.expressions.reader import compile_expression
 from tasks.expressions.tree import Expression
 from tasks.model.compliance import check_event
+from tasks.model.event import RAISED_AS
 from tasks.policy.entry import ConditionEntry, PolicyEntry
 from tasks.policy.model import COMPLIANCE, Condition, Policy, PolicySet
 from tasks.policy.profiles import PATTERNS, read_profiles
@@ -52,6 +53,7 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
     then, otherwise = (_actions(entry, key, at, context, kind, found) for key in ("then", "otherwise"))
     if checked is not None:
         found += _unknown_events(checked, at, context)
+        found += _never_checked(checked, at)
     mistakes += found
     if checked is None or any(mistake.severity == "error" for mistake in found):
         return None
@@ -68,6 +70,7 @@ def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: 
         mode=checked.mode,
         fresh=checked.fresh,
         limit=checked.limit.limit() if checked.limit else None,
+        every=checked.every,
     )
 
 
@@ -124,6 +127,15 @@ def _unknown_events(checked: PolicyEntry, at: At, context: SiteContext) -> Itera
         elif not known[name].control:
             what = f"the event {name} ({known[name].category}) sets off no control policy"
             yield Mistake((*at, "on"), what, "Use an alert, or another event", "warning")
+
+
+def _never_checked(checked: PolicyEntry, at: At) -> Iterator[Mistake]:
+    """A period says how often objects are checked, so it is for policies that are asked then."""
+    if checked.every is not None and checked.mode != COMPLIANCE:
+        mend = "Remove it, or write mode: compliance"
+        yield Mistake((*at, "every"), "a control policy is asked on events, not by the clock", mend)
+    if checked.every is not None and checked.target in RAISED_AS:
+        yield Mistake((*at, "every"), f"a {checked.target} is not checked by the clock", "Remove it")
 
 
 def _tree(

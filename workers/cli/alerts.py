@@ -10,7 +10,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from tasks.alert.entry import read_delay
+from tasks.expressions.delays import read_delay
 from tasks.ledger import incident_moves as moves
 from tasks.ledger import silences
 from tasks.ledger.incident_lists import GROUPS, SEVERITIES, Wanted, groups, incidents, tale

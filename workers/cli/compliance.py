@@ -6,16 +6,18 @@ import getpass
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from tasks.conveyor.internal import About, raise_internal
-from tasks.ledger import compliance, listing
+from tasks.ledger import compliance, contact, listing
 from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.providers import id_of
 from tasks.ledger.tally import Count
 from tasks.model import clock
 from tasks.model.compliance import COMPLIANT, NON_COMPLIANT, NOT_EVALUATED, check_event
 from tasks.model.errors import Permanent
-from tasks.model.event import ObjectRef
+from tasks.model.event import PROVIDER, ObjectRef
+from tasks.model.outcome import ObjectFacts
 from tasks.site.load import site_root
 from workers.cli.installation import json_option, present_ledger
 from workers.cli.output import as_document, short, table, when
@@ -30,6 +32,20 @@ def object_named(thing: str) -> ObjectRef:
     return ObjectRef(kind, ref)
 
 
+def object_facts(session: Session, provider: str, target: ObjectRef) -> ObjectFacts:
+    """An object as it is known now; a provider is one as well. Raises ``Permanent`` where there is none."""
+    known: ObjectFacts | None = None
+    if target.kind == PROVIDER:
+        known = contact.facts(session, provider) if target.id == provider else None
+    elif found := listing.inventory_object(session, provider, *target):
+        known = ObjectFacts(target, found.state, found.name, found.tenant_id, found.read_at, found.attributes)
+    if known is None:
+        raise Permanent(
+            f"{provider} has no {target} that Catchment knows of: `catchment inventory` lists what it knows"
+        )
+    return known
+
+
 @click.command("check")
 @click.argument("provider")
 @click.argument("thing", metavar="KIND/ID")
@@ -40,9 +56,7 @@ def check_object(provider: str, thing: str) -> None:
     """
     target, settings, count = object_named(thing), load_settings(site_root(None)), Count()
     with present_ledger() as ledger, ledger.transaction() as session:
-        found = listing.inventory_object(session, provider, *target)
-        if found is None:
-            raise Permanent(f"{provider} has no {thing} that Catchment knows of: see `catchment inventory`")
+        found = object_facts(session, provider, target)
         about = About(
             id_of(session, provider),
             target,

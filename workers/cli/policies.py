@@ -9,16 +9,14 @@ import click
 from rich.tree import Tree
 
 from tasks.effects.table import actions
-from tasks.ledger import listing
+from tasks.expressions.delays import written
 from tasks.model import clock
-from tasks.model.errors import Permanent, SiteInvalid
-from tasks.model.event import ObjectRef
-from tasks.model.outcome import ObjectFacts
+from tasks.model.errors import SiteInvalid
 from tasks.policy.model import PolicySet
 from tasks.policy.resolve import Resolved, resolve
 from tasks.site.load import load_site, site_root
 from workers import readers
-from workers.cli.compliance import check_object, object_named, show_compliance
+from workers.cli.compliance import check_object, object_facts, object_named, show_compliance
 from workers.cli.installation import json_option, present_ledger, site_option
 from workers.cli.output import as_document, console, short, table, text
 from workers.cli.policy_import import import_policies
@@ -53,6 +51,7 @@ def list_policies(as_json: bool) -> None:
             "mode": p.mode,
             "target": p.target,
             "on": list(p.on),
+            "every": None if p.every is None else written(p.every),
             "active": p.active,
             "conditions": len(p.conditions),
             "then": [w.action for w in p.then],
@@ -65,13 +64,14 @@ def list_policies(as_json: bool) -> None:
         as_document(found)
         return
     table(
-        ("name", "mode", "target", "on", "active", "then", "otherwise"),
+        ("name", "mode", "target", "on", "every", "active", "then", "otherwise"),
         [
             (
                 p["name"],
                 p["mode"],
                 p["target"],
                 _few(p["on"]),
+                p["every"] or "",
                 "yes" if p["active"] else "no",
                 _few(p["then"]),
                 _few(p["otherwise"]),
@@ -95,13 +95,9 @@ def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) 
 
     Nothing is done. The exit status is 1 where a policy cannot be judged.
     """
-    kind, ref = object_named(thing)
+    ref = object_named(thing)
     with present_ledger() as ledger, ledger.reading() as session:
-        found = listing.inventory_object(session, provider, kind, ref)
-    if found is None:
-        raise Permanent(f"{provider} has no {thing} that Catchment knows of: `catchment inventory` lists what it knows")
-    known = (found.state, found.name, found.tenant_id, found.read_at, found.attributes)
-    target = ObjectFacts(ObjectRef(kind, ref), *known)
+        target = object_facts(session, provider, ref)
     resolved = resolve(_policies(), provider, target, event, clock.now())
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in resolved], ensure_ascii=False, default=str))
@@ -115,7 +111,7 @@ def resolve_object(provider: str, thing: str, event: str | None, as_json: bool) 
         for one in resolved:
             _branch(top, one)
         if not resolved:
-            top.add(text(f"no policy is asked about a {kind}{f' on {event}' if event else ''}"))
+            top.add(text(f"no policy is asked about a {ref.kind}{f' on {event}' if event else ''}"))
         console().print(top)
     raise SystemExit(1 if any(one.verdict == "error" for one in resolved) else 0)
 

@@ -35,6 +35,8 @@ SAFE = frozenset({"GET", "HEAD"})
 
 #: The longest request body. Forms here have a handful of short fields.
 BODY_LIMIT = 64 * 1024
+#: What monitoring sends in one call is longer.
+LIMITS = {("POST", "/api/v1/readings"): 512 * 1024}
 #: How long a body may take to come, in seconds.
 BODY_PATIENCE = 10.0
 
@@ -76,10 +78,11 @@ class Gate:
                 await _unknown(scope)(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
+        limit = LIMITS.get((scope["method"], scope["path"]), BODY_LIMIT)
         try:
-            body = await asyncio.wait_for(_body(headers, receive), BODY_PATIENCE)
+            body = await asyncio.wait_for(_body(headers, receive, limit), BODY_PATIENCE)
         except BodyTooLarge:
-            await fault(scope, 413, f"a request has at most {BODY_LIMIT} bytes")(scope, receive, send)
+            await fault(scope, 413, f"a request has at most {limit} bytes")(scope, receive, send)
             return
         except TimeoutError:
             await fault(scope, 408, "the request did not come to its end in time")(scope, receive, send)
@@ -178,9 +181,9 @@ def _form_token(headers: Headers, body: bytes) -> str:
     return fields.get("form_token", [""])[0]
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes:
+async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
     announced = headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > BODY_LIMIT:
+    if announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge
     body = bytearray()
     while True:
@@ -188,7 +191,7 @@ async def _body(headers: Headers, receive: Receive) -> bytes:
         if message["type"] != "http.request":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
+        if len(body) > limit:
             raise BodyTooLarge
         if not message.get("more_body", False):
             return bytes(body)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from fastapi import HTTPException
 
-from tasks.alert.entry import read_delay
+from tasks.expressions.delays import read_delay
 from tasks.ledger import silences
 from tasks.ledger.silences import SilenceLine
 from workers.web.caller import Caller

@@ -8,9 +8,10 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel, Field
 
-from tasks.alert.entry import read_delay
 from tasks.alert.model import AlertSet, compile_pattern
 from tasks.alert.read import PART, read
+from tasks.alert.reading import Limit
+from tasks.expressions.delays import read_delay
 from tasks.site.contracts import Problem, SiteContext
 from tasks.site.settings import Settings
 
@@ -152,6 +153,26 @@ def test_memory_for_event_types_from_outside_is_bounded() -> None:
         ({"when": "{field: server.x, iss: 1}"}, 4, "'iss'", "'is'"),
         ({"when": "{field: evnet.host, is: 1}"}, 4, "unknown word", "event.host"),
         ({"active": "[]"}, 4, "'active'", "not asked"),
+        ({"on": "[alert_due]"}, 3, "for alerts that the clock asks", "`every`"),
+        ({"every": "1h", "target": "server"}, 4, "this one says on and every", "two alerts"),
+        ({"every": "1h", "on": "-"}, 3, "has no target", "target: server"),
+        ({"every": "59s", "on": "-", "target": "server"}, 3, "shorter than 1m", "how often"),
+        ({"every": "often", "on": "-", "target": "server"}, 3, "write it as 90s", "how often"),
+        ({"every": "1h", "on": "-", "target": "request"}, 4, "about on its events alone", "say `on`"),
+        ({"reading": "{name: cpu, value: 9}", "on": "-"}, 3, "has no target", "target: server"),
+        ({"reading": "{name: cpu, value: 9}", "target": "server"}, 4, "this one says on and reading", "two alerts"),
+        ({"reading": "{name: cpu}", "on": "-", "target": "server"}, 3, "reading.value", "operator"),
+        ({"reading": "{name: CPU, value: 9}", "on": "-", "target": "server"}, 3, "reading.name", "cpu_percent"),
+        ({"reading": "{name: c, value: .inf}", "on": "-", "target": "server"}, 3, "finite", "cpu_percent"),
+        ({"reading": "{name: c, value: on}", "on": "-", "target": "server"}, 3, "reading.value", "cpu_percent"),
+        ({"reading": "{name: c, value: 1, for: 25h}", "on": "-", "target": "server"}, 3, "reading.for", "cpu_percent"),
+        ({"reading": "{name: c, value: 1, operator: like}", "on": "-", "target": "server"}, 3, "operator", "cpu"),
+        (
+            {"every": "1h", "on": "-", "target": "server", "at_least": "{times: 2, within: 1m}"},
+            5,
+            "at_least counts events",
+            "say `on`",
+        ),
     ],
 )
 def test_mistake_is_reported_with_its_line_and_a_way_out(keys: dict[str, str], line: int, what: str, mend: str) -> None:
@@ -174,3 +195,22 @@ def test_name_given_twice_is_reported_with_the_first_place() -> None:
     _, [problem] = read({"alerts/a.yaml": entry().encode(), "alerts/b.yml": entry().encode()}, CONTEXT)
     assert (problem.path, problem.line) == ("alerts/b.yml", 2)
     assert "alerts/a.yaml:2" in problem.what
+
+
+def test_alert_with_a_period_names_no_events_and_is_asked_by_the_clock() -> None:
+    found = alerts(entry(on="-", every="1h30m", target="server") + "  - {name: other, on: [vm_start]}\n")
+    one = found.alerts["one"]
+    assert found.by_clock() == [(one, "server", timedelta(hours=1, minutes=30))]
+    assert found.naming("alert_due", "server") == ()
+    assert list(alerts(entry(on="-", every="1h", target="server", active="false")).by_clock()) == []
+
+
+def test_alert_on_readings_names_no_events_and_is_found_by_their_name_and_kind() -> None:
+    found = alerts(entry(on="-", reading="{name: cpu_percent, value: 90, for: 10m}", target="server"))
+    [one] = found.watching("cpu_percent", "server")
+    assert one.limit == Limit("cpu_percent", ">", 90.0, timedelta(minutes=10))
+    for name, kind in (("cpu", "server"), ("cpu_percent", "host")):
+        assert list(found.watching(name, kind)) == []
+    assert list(found.naming("reading_received", "server")) == []
+    resting = alerts(entry(on="-", reading="{name: c, value: 1}", target="server", active="false"))
+    assert list(resting.watching("c", "server")) == []

@@ -37,6 +37,8 @@ class FakeView:
     now: datetime = NOW
     notified: dict[tuple[str, str, ObjectRef], datetime] = field(default_factory=dict)
 
+    measured: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
+
     @property
     def site(self) -> Site:
         return Site("/site", "v1", Settings(), {}, {"alerts": self.alerts})
@@ -46,6 +48,11 @@ class FakeView:
 
     def happened(self, *_: object) -> list[str]:
         return []
+
+    def readings(
+        self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime
+    ) -> list[tuple[datetime, float]]:
+        return [(at, value) for at, value in self.measured.get(name, []) if after < at <= until]
 
     def silenced(self, *_: object) -> None:
         return None

@@ -26,6 +26,7 @@ policies:
    scope: {field: event.tenant_id, is: blue}}
 - {name: volumes, target: volume, on: [vm_start], then: [{log: {message: x}}]}
 - {name: asleep, target: server, on: [vm_poweroff], active: false}
+- {name: looked at, mode: compliance, target: server, every: 90m}
 """
 
 
@@ -45,8 +46,12 @@ def test_policies_are_listed(site: Site) -> None:
         ("elsewhere", True, 0),
         ("volumes", True, 0),
         ("asleep", False, 0),
+        ("looked at", True, 0),
     ]
-    assert "large and off" in site.run("policies", "list").stdout
+    assert [row["every"] for row in rows] == [None, None, None, None, "1h30m"]
+    listed = site.run("policies", "list").stdout
+    assert "large and off" in listed
+    assert "1h30m" in listed
 
 
 def test_every_condition_is_told_and_nothing_is_done(site: Site) -> None:
@@ -108,3 +113,11 @@ def test_what_cannot_be_checked_is_told(site: Site) -> None:
     assert "has no server/nobody" in site.run("policies", "check", "north", "server/nobody", code=2).stderr
     assert "is no object" in site.run("policies", "check", "north", "s1", code=2).stderr
     assert "name both" in site.run("policies", "compliance", "north", code=2).stderr
+
+
+def test_a_provider_is_an_object_that_policies_are_about(site: Site) -> None:
+    text = "policies:\n- {name: p, target: provider, on: [ems_auth_valid], when: {field: provider.name, is: north}}\n"
+    (site.root / "policies/a.yaml").write_text(text)
+    [found] = json.loads(site.run("policies", "resolve", "north", "provider/north", "--json").stdout)
+    assert (found["policy"], found["verdict"]) == ("p", "matched")
+    site.run("policies", "resolve", "north", "provider/south", code=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -163,6 +164,7 @@ def test_empty_files_hold_no_policies() -> None:
         ({"conditions": "[{name: a}]"}, 5, "has no 'when'", "What must hold".lower()),
         ({"conditions": "[{name: a, when: }]"}, 5, "condition is empty", "field"),
         ({"conditions": "[text]"}, 5, "no condition", "name"),
+        ({"every": "6h"}, 5, "not by the clock", "mode: compliance"),
         ({"conditions": "[{name: a, wehn: {field: server.x, is: 1}}]"}, 5, "'wehn' is no key", "'when'"),
     ],
 )
@@ -266,6 +268,10 @@ def test_reader_has_no_use_for_anything_but_the_params_of_an_action() -> None:
         ("on: [vm_start]", "a compliance policy names no events"),
         ("otherwise: [check_compliance]", "would never come to an end"),
         ("then: [{check_compliance: {}}]", "would never come to an end"),
+        ("every: 59s", "shorter than 1m"),
+        ("every: 0", "shorter than 1m"),
+        ("every: 31d", "longer than 30 days"),
+        ("every: often", "write it as 90s"),
     ],
 )
 def test_check_64_compliance_policy_refuses_events_and_the_action_that_checks(rest: str, what: str) -> None:
@@ -288,3 +294,20 @@ def test_compliance_policy_is_asked_on_the_check_of_its_kind(kind: str, name: st
     found, problems = read({"policies/a.yaml": text.encode()}, SiteContext(Settings(), {}, actions()))
     assert problems == []
     assert [policy.name for policy in found.attached(name, kind)] == ["c"]
+
+
+def test_objects_are_checked_as_often_as_the_policy_wants_that_wants_it_most() -> None:
+    text = b"""policies:
+- {name: a, mode: compliance, target: server, every: 6h}
+- {name: b, mode: compliance, target: server, every: 1h30m}
+- {name: c, mode: compliance, target: server}
+- {name: d, mode: compliance, target: server, every: 1m, active: false}
+- {name: e, mode: compliance, target: volume, every: 60}
+"""
+    periods = policies(text).periods()
+    assert periods == {"server": timedelta(hours=1, minutes=30), "volume": timedelta(minutes=1)}
+
+
+def test_requests_are_not_checked_by_the_clock() -> None:
+    [problem] = problems("policies:\n- {name: r, mode: compliance, target: request, every: 1h}\n")
+    assert "a request is not checked by the clock" in problem.what

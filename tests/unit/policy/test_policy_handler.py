@@ -51,6 +51,9 @@ class FakeView:
     def happened(self, *_: object) -> list[str]:
         return []
 
+    def readings(self, *_: object) -> list[tuple[datetime, float]]:
+        return []
+
     def silenced(self, *_: object) -> None:
         return None
 

@@ -100,6 +100,12 @@ class FakeView:
         """Events of the past stand in the ledger alone."""
         return ()
 
+    def readings(
+        self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime
+    ) -> Sequence[tuple[datetime, float]]:
+        """So do readings."""
+        return ()
+
     def silenced(self, alert: str, severity: str, provider: str, ref: ObjectRef) -> int | None:
         """Nothing is."""
         return None
