@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from tasks.alert.model import AlertSet, compile_pattern
 from tasks.alert.read import PART, read
-from tasks.alert.reading import Limit
+from tasks.alert.reading import ReadingLimit
 from tasks.expressions.delays import read_delay
 from tasks.site.contracts import Problem, SiteContext
 from tasks.site.settings import Settings
@@ -208,7 +208,7 @@ def test_alert_with_a_period_names_no_events_and_is_asked_by_the_clock() -> None
 def test_alert_on_readings_names_no_events_and_is_found_by_their_name_and_kind() -> None:
     found = alerts(entry(on="-", reading="{name: cpu_percent, value: 90, for: 10m}", target="server"))
     [one] = found.watching("cpu_percent", "server")
-    assert one.limit == Limit("cpu_percent", ">", 90.0, timedelta(minutes=10))
+    assert one.reading == ReadingLimit("cpu_percent", ">", 90.0, timedelta(minutes=10))
     for name, kind in (("cpu", "server"), ("cpu_percent", "host")):
         assert list(found.watching(name, kind)) == []
     assert list(found.naming("reading_received", "server")) == []

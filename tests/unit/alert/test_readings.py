@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tasks.alert.handle import alert_handler
-from tasks.alert.reading import HOLDS, OPEN, OVER, Limit, judge
+from tasks.alert.reading import HOLDS, OPEN, OVER, ReadingLimit, judge
 from tasks.model.event import Event, Normalised
 from tests.unit.alert.test_alert_handler import SERVER, FakeView, view
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-HOT = Limit("cpu", ">", 90, timedelta(minutes=10))
+HOT = ReadingLimit("cpu", ">", 90, timedelta(minutes=10))
 
 
 def at(*points: tuple[float, float]) -> list[tuple[datetime, float]]:
@@ -51,7 +51,7 @@ def test_readings_hold_where_an_unbroken_run_reaches_back_to_the_beginning_of_th
     [(">", 1.0, False), (">=", 1.0, True), ("<", 1.0, False), ("<=", 1.0, True), ("=", 1.0, True), ("=", 1.1, False)],
 )
 def test_without_a_span_the_newest_reading_decides(word: str, value: float, matches: bool) -> None:
-    run = judge(Limit("x", word, 1.0, timedelta()), at((5, 0), (1, value)), NOW)
+    run = judge(ReadingLimit("x", word, 1.0, timedelta()), at((5, 0), (1, value)), NOW)
     assert run.state == (HOLDS if matches else OVER)
 
 
