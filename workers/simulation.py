@@ -183,7 +183,7 @@ class Simulation:
     def _child(self, cause: Event, wish: Raise) -> Simulated:
         facts = Normalised(
             event_type=wish.event_type,
-            raw_event_type=raw_type_of(wish.source, wish.event_type),
+            raw_event_type=wish.detail or raw_type_of(wish.source, wish.event_type),
             message_id=f"raised:{cause.id}:{wish.event_type}",
             occurred_at=cause.facts.occurred_at,
             resource_kind=wish.target.kind,

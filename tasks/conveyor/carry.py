@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release, wait
 from tasks.conveyor.claim import Claimed, claim, due_places
-from tasks.conveyor.offspring import Raised, ask, note_checks, raise_events, settle_incidents
+from tasks.conveyor.offspring import Raised, raise_events
 from tasks.conveyor.operations import decide
 from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY, ORDER
 from tasks.conveyor.record import decisions, finish, write_facts
 from tasks.conveyor.settle import settle
+from tasks.conveyor.settled import ask, note_checks, note_labels, settle_incidents
 from tasks.conveyor.view import Contents, LazyPayload, LedgerView
 from tasks.conveyor.wanted import Wish, stub, want
 from tasks.ledger import bulk
@@ -166,6 +167,7 @@ class _Batch:
         self._result.effects += ask(session, [(c, wish) for c, o in done for wish in o.asks], site, now)
         settle_incidents(session, done, now)
         note_checks(session, done, now)
+        note_labels(session, done)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]
         self._result.reads = want(session, self._with_stubs(wishes), now, site.settings.refresh.settle_seconds)
         if ending:

@@ -16,7 +16,10 @@ GONE = "gone"
 
 
 class InventoryObject(Base):
-    """One object of a provider. ``read_at`` is when the facts were asked for: older ones never replace newer."""
+    """One object of a provider. ``read_at`` is when the facts were asked for: older ones never replace newer.
+
+    ``own_tags`` are those that rules gave it (:mod:`tasks.ledger.labels`).
+    """
 
     __tablename__ = "inventory"
     __table_args__ = (UniqueConstraint("provider_id", "kind", "ref"),)
@@ -32,6 +35,7 @@ class InventoryObject(Base):
     seen_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
     gone_at: Mapped[datetime | None]
+    own_tags: Mapped[list[str] | None]
 
 
 class InventoryChange(Base):

@@ -48,7 +48,8 @@ class Part:
 class SiteContext:
     """What a reader may know of the rest of the site while it checks its own files.
 
-    ``files`` are the paths of all files of the site, None where they are not known.
+    ``files`` are the paths of all files of the site, None where they are not known. ``parts`` are what the readers
+    before it made of theirs.
     """
 
     settings: Settings
@@ -56,6 +57,7 @@ class SiteContext:
     actions: Mapping[str, Any]
     definitions: Definitions = field(default_factory=Definitions)
     files: frozenset[str] | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

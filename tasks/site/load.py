@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -58,7 +59,7 @@ def load_site(
     context = SiteContext(known, configured, actions, definitions, frozenset(files))
     values: dict[str, Any] = {}
     for part in parts:
-        values[part.name], found = _read_part(part, files, context)
+        values[part.name], found = _read_part(part, files, replace(context, parts=values))
         problems += found
     problems += _unread(folder, parts)
     problems.sort(key=lambda problem: (problem.path, problem.line or 0))

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from tasks.effects.table import actions
 from tasks.model.errors import Permanent
-from tasks.policy.profiles import Assignment
 from tasks.site.load import site_root
+from tasks.site.profiles import Assignment
 from workers.cli.installation import json_option
 from workers.cli.output import as_document, console, visible
 from workers.manageiq import takeover
