@@ -217,6 +217,8 @@ def _work(
             continue
         for firing in outcome.firings:
             view.note(event.provider, firing)
+        for label in outcome.labels:
+            view.note_label(event.provider, label)
         if outcome.facts is not None:
             event.facts = outcome.facts
         if outcome.plan is not None:

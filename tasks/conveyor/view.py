@@ -16,9 +16,9 @@ from tasks.ledger.base import read_json
 from tasks.ledger.events import Event
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
-from tasks.ledger.labels import with_own
+from tasks.ledger.labels import kept, with_own
 from tasks.model.event import PROVIDER, REQUEST, ObjectRef, object_key
-from tasks.model.outcome import AlertState, DeliveryFacts, Firing, ObjectFacts
+from tasks.model.outcome import AlertState, DeliveryFacts, Firing, Label, ObjectFacts
 from tasks.site.contracts import Site
 
 #: Events of one object that a threshold looks at.
@@ -201,3 +201,14 @@ class LedgerView:
         key = firing_key(firing.alert, provider, firing.target.kind, firing.target.id)
         known = self._alerts.get(key)
         self._alerts[key] = AlertState(self._now if firing.notify else (known.fired_at if known else None), True)
+
+    def note_label(self, provider: str, label: Label) -> None:
+        """Let later events of the batch see tags that are not written yet."""
+        key = (self._providers[provider], label.target)
+        found = self._objects.get(key)
+        if found is not None:
+            own = kept([*found.attributes.get("own_tags", ())], label.add, label.remove)
+            plain = {name: value for name, value in found.attributes.items() if name != "own_tags"}
+            if isinstance(plain.get("tags"), list):
+                plain["tags"] = [tag for tag in plain["tags"] if tag not in label.remove]
+            self._objects[key] = found._replace(attributes=with_own(plain, own))

@@ -24,6 +24,11 @@ def with_own(attributes: Mapping[str, Any], own: Sequence[str] | None) -> dict[s
     return {**attributes, "tags": list(dict.fromkeys([*listed, *own])), "own_tags": list(own)}
 
 
+def kept(own: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
+    """An object's own tags after some were given and some taken away."""
+    return [tag for tag in dict.fromkeys([*own, *add]) if tag not in remove][:MOST]
+
+
 def label(session: Session, provider_id: int, target: ObjectRef, add: Sequence[str], remove: Sequence[str]) -> None:
     """Give an object tags and take some away. The lane of the object is locked by whoever does it."""
     mine = (
@@ -32,6 +37,6 @@ def label(session: Session, provider_id: int, target: ObjectRef, add: Sequence[s
         InventoryObject.ref == target.id,
     )
     own = session.scalar(select(InventoryObject.own_tags).where(*mine)) or []
-    kept = [tag for tag in dict.fromkeys([*own, *add]) if tag not in remove][:MOST]
-    if kept != own:
-        session.execute(update(InventoryObject).where(*mine).values(own_tags=kept or None))
+    now = kept(own, add, remove)
+    if now != own:
+        session.execute(update(InventoryObject).where(*mine).values(own_tags=now or None))

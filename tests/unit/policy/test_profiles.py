@@ -55,7 +55,7 @@ def facts(**attributes: Any) -> Facts:
         ("{project: blue}, {provider: north}", True),
     ],
 )
-def test_a_profile_applies_where_it_is_assigned(assign: str, applies: bool) -> None:
+def test_check_17_and_23_a_profile_applies_where_it_is_assigned(assign: str, applies: bool) -> None:
     found, problems = site(f"profiles:\n- {{name: gold, policies: [p], assign: [{assign}]}}\n")
     assert problems == []
     assert found.assigned(found.policies["p"], facts()) == (applies, ["gold"])
