@@ -19,11 +19,19 @@ _QUOTE = 200
 
 
 class EngineRefusal(Transient):
-    """The engine does not do what was asked for. ``status`` is the HTTP status."""
+    """The engine does not do what was asked for. ``status`` is the HTTP status.
 
-    def __init__(self, message: str, status: int, after: float | None = None) -> None:
+    ``said`` are the engine's own words (empty where the answer is no fault of the engine), ``silent`` says that
+    the answer had no body at all.
+    """
+
+    def __init__(
+        self, message: str, status: int, after: float | None = None, *, said: str = "", silent: bool = False
+    ) -> None:
         super().__init__(message, after)
         self.status = status
+        self.said = said
+        self.silent = silent
 
 
 class NotAllowed(SignedOut):
@@ -58,7 +66,13 @@ def refused(
         return ProviderDown(
             f"{provider}: the engine answers with a fault of its own ({status}){said}. See engine.log.", after
         )
-    return EngineRefusal(f"{provider}: the engine refuses {method} {path} ({status}){said}. See engine.log.", status)
+    return EngineRefusal(
+        f"{provider}: the engine refuses {method} {path} ({status}){said}. See engine.log.",
+        status,
+        after,
+        said=said.strip(" []"),
+        silent=not content.strip(),
+    )
 
 
 def sso_refusal(provider: str, answer: Mapping[str, Any], password: str) -> SignedOut:
