@@ -118,7 +118,8 @@ class Walk:
             self.since = max(self.since, min(row.time, present))
             if not self.knows(row.number):
                 old = clock.rfc3339(row.at + OLD) if row.at and row.at < now - OLD else present
-                self._add(row.number, row.time, min(old, present))
+                # A moment that has not come yet was made up by somebody, and says nothing of the log.
+                self._add(row.number, row.time if row.time <= present else "", min(old, present))
 
     def begin(self) -> None:
         """Begin a walk just before the floor."""

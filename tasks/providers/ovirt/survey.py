@@ -66,9 +66,9 @@ def _look(newest: Newest, size: int, enough: Callable[[Row], bool]) -> tuple[lis
 def _set_back(provider: str, walk: Walk, newest: Newest, size: int) -> list[Notification]:
     """Go to the last event from before the backup: whatever happened since then has a later moment."""
     since, floor = walk.since, walk.floor
-    found, whole = _look(newest, size, lambda row: row.time <= since)
+    found, whole = _look(newest, size, lambda row: row.time <= since and (row.number or 0) <= floor)
     numbered = [row for row in found if row.number is not None]
-    older = [row for row in numbered if row.time <= since]
+    older = [row for row in numbered if row.time <= since and (row.number or 0) <= floor]
     last = max(older, key=lambda row: row.number or 0) if older else None
     lowest = min((row.number or 0 for row in numbered), default=1)
     if last is not None:
