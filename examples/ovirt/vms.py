@@ -31,7 +31,7 @@ _CHANGES: dict[str, Change] = {
         ((153, "VM {vm} was started by {user} (Host: {host})."), (32, "VM {vm} started on Host {host}")),
     ),
     "stop": Change(
-        ("up", "powering_up", "paused", "suspended", "not_responding"),
+        ("up", "powering_up", "powering_down", "paused", "suspended", "not_responding"),
         "down",
         (
             (33, "VM {vm} powered off by {user} (Host: {host})."),

@@ -54,6 +54,8 @@ def _built_in() -> dict[str, ProviderKind]:
     from tasks.providers.openstack.panko_monitor import PankoMonitor
     from tasks.providers.ovirt.converter import OvirtConverter
     from tasks.providers.ovirt.event_monitor import EventLogMonitor
+    from tasks.providers.ovirt.inventory import OvirtInventory
+    from tasks.providers.ovirt.operations import OvirtOperator
     from tasks.providers.ovirt.options import OvirtOptions
 
     return {
@@ -70,7 +72,8 @@ def _built_in() -> dict[str, ProviderKind]:
             converter=OvirtConverter(),
             options=OvirtOptions,
             monitors=(EventLogMonitor, NullMonitor),
-            inventory=None,
+            inventory=OvirtInventory,
+            operator=OvirtOperator,
         ),
     }
 

@@ -70,7 +70,7 @@ def refused(
         f"{provider}: the engine refuses {method} {path} ({status}){said}. See engine.log.",
         status,
         after,
-        said=said.strip(" []"),
+        said=said.removeprefix(" [").removesuffix("]"),
         silent=not content.strip(),
     )
 
