@@ -23,6 +23,7 @@ from tasks.providers.ovirt.failures import EngineRefusal
 from tasks.providers.ovirt.options import OvirtOptions
 from tasks.providers.table import kinds
 from tests.monitor_contract import Catcher, MonitorContract, Source
+from workers.cli.trial import try_provider
 
 TOKEN, EVENTS = "POST /ovirt-engine/sso/oauth/token", "GET /ovirt-engine/api/events"
 #: What the engine writes of our own signing in and out; the options leave it out of the ledger.
@@ -219,3 +220,17 @@ def test_whole_life_of_an_engine_is_converted_without_asking_it_for_more(source:
     assert [(f.resource_kind, f.resource_id, f.actor) for f in started] == [("server", vm.id, admin.user.id)]
     assert started[0].parents["host"] == vm.host
     assert set(source.engine.requests) == {TOKEN, EVENTS}
+
+
+def test_trial_of_a_provider_signs_in_reads_an_event_and_an_object(source: EngineSource) -> None:
+    trial = try_provider(source.provider(), kinds()["ovirt"])
+    assert [(step.what, step.ok) for step in trial.steps] == [
+        ("sign in", None),
+        ("monitor events", True),
+        ("choice of monitor", True),
+        ("inventory", True),
+    ]
+    assert (trial.ok, trial.monitor) == (True, "events")
+    refused = try_provider(source.provider(password="wrong"), kinds()["ovirt"])
+    assert not refused.ok
+    assert "refuses the credentials" in refused.steps[1].note

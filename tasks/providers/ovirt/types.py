@@ -16,10 +16,10 @@ EVENTS_MISSED = "EVENTS_MISSED"
 
 #: The level of an event of a type that is in no group, by the engine's own word for how grave it is.
 _LEVELS = {"alert": "critical", "error": "critical", "warning": "warning"}
-#: Endings and words of names that say how far the matter is.
-_ENDS = ("_FINISHED_SUCCESS", "_FINISH_SUCCESS", "_FINISHED", "_DONE", "_SUCCEEDED", "_COMPLETED", "_SUCCESS")
-_STARTS = ("_STARTED", "_INITIATED", "_STARTING")
-_ERRORS = ("_FAILED", "_FAILURE", "_ERROR")
+#: Words of names that say how far the matter is; of the last, only where the name ends in one.
+_ERRORS = ("_FAILED_", "_FAILURE_", "_ERROR_")
+_ENDS = ("_FINISHED_", "_FINISH_", "_DONE_", "_SUCCEEDED_", "_COMPLETED_", "_SUCCESS_")
+_STARTS = ("_STARTED", "_INITIATED", "_STARTING", "_MIGRATION_START")
 
 
 class EventType(NamedTuple):
@@ -37,10 +37,11 @@ def _table() -> dict[str, EventType]:
 
 
 def _phase(name: str) -> str | None:
-    for phase, endings in (("error", _ERRORS), ("end", _ENDS), ("start", _STARTS)):
-        if any(f"{ending}_" in f"{name}_" for ending in endings):
+    closed = f"{name}_"
+    for phase, words in (("error", _ERRORS), ("end", _ENDS)):
+        if any(word in closed for word in words):
             return phase
-    return None
+    return "start" if name.endswith(_STARTS) else None
 
 
 def type_of(code: str | None) -> EventType:
