@@ -12,6 +12,8 @@ import pytest
 
 from examples.ovirt.running import Engine
 from examples.ovirt.world import World
+from tasks.catch.poll import poll
+from tasks.ledger.session import Ledger
 from tasks.model.errors import CatchmentError, ProviderDown, SignedOut, Transient
 from tasks.model.event import Notification
 from tasks.providers.choose import choose
@@ -22,6 +24,7 @@ from tasks.providers.ovirt.event_monitor import EventLogMonitor
 from tasks.providers.ovirt.failures import EngineRefusal
 from tasks.providers.ovirt.options import OvirtOptions
 from tasks.providers.table import kinds
+from tests.ground import installed, site, sums
 from tests.monitor_contract import Catcher, MonitorContract, Source
 from workers.cli.trial import try_provider
 
@@ -234,3 +237,20 @@ def test_trial_of_a_provider_signs_in_reads_an_event_and_an_object(source: Engin
     refused = try_provider(source.provider(password="wrong"), kinds()["ovirt"])
     assert not refused.ok
     assert "refuses the credentials" in refused.steps[1].note
+
+
+def test_catch_keeps_its_place_in_the_ledger_and_misses_nothing_over_a_pause(
+    ledger: Ledger, source: EngineSource
+) -> None:
+    present = installed(ledger, site(providers=[source.provider(event_skip_history=True)]))
+    source.publish(["history"])
+    assert poll(present, "virt", lambda lanes: None).stored == 0
+    source.publish([f"n-{i}" for i in range(70)])
+    assert poll(present, "virt", lambda lanes: None).stored == 70
+    source.engine.faults.answer(503)
+    with pytest.raises(ProviderDown):
+        poll(present, "virt", lambda lanes: None)
+    source.publish(["one more"])
+    assert poll(present, "virt", lambda lanes: None).stored == 1
+    assert poll(present, "virt", lambda lanes: None).stored == 0
+    assert sums(ledger, "virt") == (71, 71, 0, 0)
