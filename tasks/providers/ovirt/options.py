@@ -30,6 +30,7 @@ def _absolute(path: Path) -> Path:
 class OvirtOptions(BaseModel, extra="forbid"):
     """What an operator can say of an oVirt or RHV provider."""
 
+    cloud: None = Field(None, description="Nothing: an engine is in no clouds.yaml.")
     url: str = Field(description="The engine: https://engine.example.org/ovirt-engine.")
     username: str = Field("admin@internal", min_length=1, max_length=255, description="Who signs in: user@profile.")
     password: SecretStr = Field(description="Password: a reference such as ${file:secrets/engine}.")
@@ -60,6 +61,12 @@ class OvirtOptions(BaseModel, extra="forbid"):
         default=list(IGNORED), description="Event types that are counted as rejected and not kept."
     )
     inventory: Literal["auto", "none"] = Field("auto", description="none: no inventory is read of this provider.")
+
+    @field_validator("cloud", mode="before")
+    @classmethod
+    def _is_no_cloud(cls, given: Any) -> None:
+        if given is not None:
+            raise ValueError("an engine is in no clouds.yaml. Take it away, and say url, username and password here")
 
     @field_validator("url")
     @classmethod
