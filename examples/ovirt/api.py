@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from examples.cloud.refusals import BadRequest, Conflict, Forbidden, Missing, NotAcceptable, NotSignedIn, Refusal
-from examples.ovirt import views
+from examples.ovirt import views, vm_parts
 from examples.ovirt.records import Actor, Vm
 from examples.ovirt.search import Fields
 from examples.ovirt.tokens import Tokens
@@ -63,7 +63,7 @@ class Api:
             ("storagedomains", "storage_domain", world.storage_domains, views.storage_domain),
             ("disks", "disk", world.disks, views.disk),
             ("networks", "network", world.networks, views.network),
-            ("vnicprofiles", "vnic_profile", world.networks, views.vnic_profile),
+            ("vnicprofiles", "vnic_profile", world.networks, vm_parts.vnic_profile),
             ("tags", "tag", world.tags, views.tag),
         ]
 
@@ -159,7 +159,7 @@ class Api:
         return answer
 
     def _shown(self, thing: Any, shown: View, paths: list[str]) -> View:
-        return views.follow(self.world, thing, shown, paths) if isinstance(thing, Vm) else shown
+        return vm_parts.follow(self.world, thing, shown, paths) if isinstance(thing, Vm) else shown
 
     def _fields(self, thing: Any) -> Fields:
         fields = {"id": thing.id, "name": thing.name, "alias": thing.name}
@@ -187,12 +187,12 @@ class Api:
         """What belongs to a VM."""
         vm, world = self.world.vms.get(key), self.world
         if sub == "nics":
-            return Response(200, views.listed("nic", [views.nic(world, vm, found) for found in vm.nics]))
+            return Response(200, views.listed("nic", [vm_parts.nic(world, vm, found) for found in vm.nics]))
         if sub == "diskattachments":
-            shown = [views.disk_attachment(world, vm, found) for found in vm.disks]
+            shown = [vm_parts.disk_attachment(world, vm, found) for found in vm.disks]
             return Response(200, views.listed("disk_attachment", shown))
         if sub == "snapshots":
-            shown = [views.snapshot(world, vm, found) for found in vm.snapshots]
+            shown = [vm_parts.snapshot(world, vm, found) for found in vm.snapshots]
             return Response(200, views.listed("snapshot", shown))
         if sub == "tags":
             return Response(200, views.listed("tag", [views.tag(world, world.tags[found]) for found in vm.tags]))
@@ -250,7 +250,7 @@ class Api:
             raise BadRequest("Snapshot [description] required for add")
         memory = str(wish.get("persist_memorystate", "true")).lower() == "true"
         made = self.world.vms.snapshot(key, description, self._actor(request), memory=memory)
-        return Response(201, views.snapshot(self.world, self.world.vms.get(key), made))
+        return Response(201, vm_parts.snapshot(self.world, self.world.vms.get(key), made))
 
     def delete_snapshot(self, request: Request, key: str, snapshot: str) -> Response:
         """Remove a snapshot."""

@@ -32,6 +32,8 @@ class OvirtInventory:
 
     def __init__(self, provider: ProviderConfig) -> None:
         self._provider = provider
+        #: Collections whose links the engine refuses to embed; they are read without.
+        self._bare: set[str] = set()
 
     def read(self, ref: ObjectRef) -> Reading:
         """Read one object with one call; a storage domain needs another one for its status.
@@ -43,7 +45,7 @@ class OvirtInventory:
         if not is_id(ref.id):
             raise Permanent(f"{name}: {str(ref)[:100]!r} is no id that oVirt gives; nothing is read")
         try:
-            found = self._engine.get(f"/{kind.collection}/{ref.id}", {"follow": kind.follow} if kind.follow else None)
+            found = self._get(kind, f"/{kind.collection}/{ref.id}", {})
         except EngineRefusal as refusal:
             if refusal.status != 404:
                 raise
@@ -83,14 +85,26 @@ class OvirtInventory:
             raise Permanent(f"{self._provider.name}: oVirt inventory has no kind {kind!r}; it has {', '.join(KINDS)}")
         return how
 
+    def _get(self, how: Kind, path: str, params: dict[str, str | int]) -> dict[str, Any]:
+        """Ask with the links that shall be embedded, and without them where the engine does not take that (400)."""
+        if how.follow and how.collection not in self._bare:
+            try:
+                return self._engine.get(path, params | {"follow": how.follow})
+            except EngineRefusal as refusal:
+                if refusal.status != 400 or not refusal.said:
+                    raise
+            found = self._engine.get(path, params)
+            self._bare.add(how.collection)
+            return found
+        return self._engine.get(path, params)
+
     def _rows(self, how: Kind) -> Iterator[Found]:
         """The objects of a list, each once: a page may repeat what moved while it was read."""
         seen: set[object] = set()
         size = kinds.PAGE
         for page in range(1, kinds.MOST_PAGES + 1):
             asked: dict[str, str | int] = {"search": f"sortby {how.sort} asc page {page}", "max": size}
-            answer = self._engine.get(f"/{how.collection}", asked | ({"follow": how.follow} if how.follow else {}))
-            listed = self._listed(how, answer)
+            listed = self._listed(how, self._get(how, f"/{how.collection}", asked))
             fresh = [row for row in listed if text(row.get("id")) not in seen]
             yield from fresh
             if len(listed) < size:

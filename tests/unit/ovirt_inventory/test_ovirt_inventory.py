@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from examples.cloud.refusals import BadRequest
 from examples.ovirt.records import GIB, Nic
 from examples.ovirt.running import Engine
+from examples.ovirt.wire import Request
 from examples.ovirt.world import World
 from tasks.model.errors import Gone, Permanent
 from tasks.model.event import ObjectRef
@@ -202,6 +204,24 @@ def test_unknown_kind_is_permanent(reader: OvirtInventory) -> None:
         reader.read(ObjectRef("flavor", NOTHING))
     with pytest.raises(Permanent, match="no kind"):
         list(reader.read_all("flavor"))
+
+
+def test_engine_that_does_not_embed_links_is_read_without_them(
+    engine: Engine, reader: OvirtInventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(request: Request) -> list[str]:
+        if request.param("follow"):
+            raise BadRequest("[follow is not known here]")
+        return []
+
+    monkeypatch.setattr(Request, "follow", refuse)
+    for facts in (reader.read(ref(engine)).attributes, next(reader.read_all("server")).attributes):
+        assert facts["cluster_id"] == engine.world.vm("web-1").cluster
+        for name in ("tags", "disk_ids", "addresses", "network_ids", "data_center_id"):
+            assert facts[name] is None
+    # The first answer is remembered: one refusal, one read and one list.
+    assert engine.requests[VMS] == 1
+    assert engine.requests[f"{VMS}/{ref(engine).id}"] == 2
 
 
 def test_user_who_may_only_look_reads_everything(engine: Engine) -> None:
