@@ -15,7 +15,7 @@ from tasks.ledger import bulk
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
 from tasks.ledger.session import LANE_LOCK
-from tasks.model.event import PROVIDER, PROVIDER_EVENT, Event, Normalised, raised_as
+from tasks.model.event import PROVIDER, PROVIDER_EVENT, Event, Normalised, raised_as, source_of
 from tasks.model.outcome import Finding
 
 #: Room for lanes in a lock's number; a site has at most so many (see Conveyor.lanes).
@@ -176,7 +176,7 @@ def _claimed(
 ) -> Claimed:  # fmt: skip
     """One row of a claim; ``facts`` are in the order of ``_FACTS``, which is that of the fields of the facts."""
     normal = _normalised(*facts)
-    namespace, source = PROVIDER_EVENT, kind.upper()
+    namespace, source = PROVIDER_EVENT, source_of(kind)
     if raised:
         namespace, source = raised_as(normal)
     event = Event(

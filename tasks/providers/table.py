@@ -52,6 +52,11 @@ def _built_in() -> dict[str, ProviderKind]:
     from tasks.providers.openstack.operations import OpenStackOperator
     from tasks.providers.openstack.options import OpenStackOptions
     from tasks.providers.openstack.panko_monitor import PankoMonitor
+    from tasks.providers.ovirt.converter import OvirtConverter
+    from tasks.providers.ovirt.event_monitor import EventLogMonitor
+    from tasks.providers.ovirt.inventory import OvirtInventory
+    from tasks.providers.ovirt.operations import OvirtOperator
+    from tasks.providers.ovirt.options import OvirtOptions
 
     return {
         "openstack": ProviderKind(
@@ -61,6 +66,14 @@ def _built_in() -> dict[str, ProviderKind]:
             monitors=(AmqpMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
             inventory=OpenStackInventory,
             operator=OpenStackOperator,
+        ),
+        "ovirt": ProviderKind(
+            name="ovirt",
+            converter=OvirtConverter(),
+            options=OvirtOptions,
+            monitors=(EventLogMonitor, NullMonitor),
+            inventory=OvirtInventory,
+            operator=OvirtOperator,
         ),
     }
 

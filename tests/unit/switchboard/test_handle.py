@@ -8,7 +8,7 @@ import pytest
 
 from tasks.model.event import ObjectRef
 from tasks.model.outcome import Finding, ObjectFacts, Outcome
-from tasks.providers.openstack.inventory import OpenStackInventory
+from tasks.providers.table import kinds
 from tasks.switchboard import recipe
 from tasks.switchboard.builtin import BUILTINS
 from tasks.switchboard.consequences import CONSEQUENCES, REFRESHABLE
@@ -262,7 +262,11 @@ def test_every_builtin_has_its_consequence() -> None:
 
 
 def test_the_kinds_that_are_refreshed_are_those_that_a_reader_reads() -> None:
-    assert set(OpenStackInventory.kinds) == REFRESHABLE
+    readers = {kind.converter.source: kind.inventory for kind in kinds().values() if kind.inventory is not None}
+    assert readers.keys() >= {"OPENSTACK"}
+    assert {source: set(reader.kinds) for source, reader in readers.items()} == {
+        source: set(REFRESHABLE[source]) for source in readers
+    }
 
 
 def test_the_shipped_domain_leads_nowhere_unknown() -> None:
