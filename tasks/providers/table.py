@@ -52,6 +52,8 @@ def _built_in() -> dict[str, ProviderKind]:
     from tasks.providers.openstack.operations import OpenStackOperator
     from tasks.providers.openstack.options import OpenStackOptions
     from tasks.providers.openstack.panko_monitor import PankoMonitor
+    from tasks.providers.webhook.converter import WebhookConverter
+    from tasks.providers.webhook.options import WebhookOptions
 
     return {
         "openstack": ProviderKind(
@@ -61,6 +63,14 @@ def _built_in() -> dict[str, ProviderKind]:
             monitors=(AmqpMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
             inventory=OpenStackInventory,
             operator=OpenStackOperator,
+        ),
+        "webhook": ProviderKind(
+            name="webhook",
+            converter=WebhookConverter(),
+            options=WebhookOptions,
+            monitors=(NullMonitor,),
+            inventory=None,
+            configured=WebhookConverter,
         ),
     }
 
