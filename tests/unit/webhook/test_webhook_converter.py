@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from pydantic import ValidationError
 from tasks.model.errors import BadPayload
 from tasks.model.event import ObjectRef
 from tasks.providers.openstack.converter import OpenStackConverter
+from tasks.providers.table import kinds
 from tasks.providers.webhook.converter import WebhookConverter
 from tasks.providers.webhook.options import WebhookOptions
 from tasks.providers.webhook.subjects import SubjectPattern
+from tasks.site.clouds import Clouds
+from tasks.site.providers import providers_of
 
 
 def cloudevent(**more: Any) -> dict[str, Any]:
@@ -198,3 +203,15 @@ def test_openstack_takes_a_cloudevent_as_one_more_wrapping(wrap: str) -> None:
 def test_openstack_refuses_a_cloudevent_that_carries_no_notification(more: dict[str, Any]) -> None:
     with pytest.raises(BadPayload):
         OpenStackConverter().unwrap(cloudevent(**more))
+
+
+def test_the_webhook_of_the_documentation_is_read_without_mistakes() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "monitors.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```yaml\n(providers:\n  - name: racks\n.*?)```", page, re.DOTALL)
+    found, problems = providers_of(block.encode(), Path(), kinds(), Clouds(frozenset()))
+    assert problems == []
+    [racks] = found.values()
+    converter = kinds()["webhook"].converter_for(racks.options)
+    facts = converter.convert(converter.unwrap(cloudevent(subject="rooms/2/servers/s-1"))[0])
+    assert facts.ref() == ObjectRef("server", "s-1")
+    assert (facts.actor, racks.options.source) == ("erin", "RACKS")
