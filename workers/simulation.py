@@ -125,7 +125,9 @@ class Simulation:
     def __init__(self, site: Site, provider: str, objects: Mapping[ObjectRef, Mapping[str, Any]]) -> None:
         self._site = site
         self._provider = provider
-        self._converter = kinds()[site.providers[provider].kind].converter
+        configured = site.providers[provider]
+        self._converter = kinds()[configured.kind].converter_for(configured.options)
+        self._source = getattr(configured.options, "source", None) or self._converter.source
         self._view = MemoryView(site, objects)
         self._handlers: dict[str, Handler] = {
             "convert": normaliser({provider: self._converter}),
@@ -151,7 +153,7 @@ class Simulation:
             identity.resource_id,
         )
         payload = {"form": message.form, "content": message.content}
-        event = Event(next(self._ids), self._provider, self._converter.source, PROVIDER_EVENT, facts, payload)
+        event = Event(next(self._ids), self._provider, self._source, PROVIDER_EVENT, facts, payload)
         return self._walk(event, ORDER)
 
     def _walk(self, event: Event, stages: tuple[str, ...]) -> Simulated:

@@ -10,9 +10,11 @@ from tasks.providers.table import kinds
 
 
 def convert_handler(event: Event, view: View) -> Outcome:
-    """Convert by the converter of the provider's kind, as the present site names it."""
+    """Convert by the converter of the provider's kind, as the present site names and configures it."""
     provider = view.site.providers.get(event.provider)
-    converters = {event.provider: kinds()[provider.kind].converter} if provider is not None else {}
+    if provider is None:
+        return normaliser({})(event, view)
+    converters = {event.provider: kinds()[provider.kind].converter_for(provider.options)}
     return normaliser(converters)(event, view)
 
 

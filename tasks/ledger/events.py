@@ -143,6 +143,23 @@ class Sighting(Base):
     seen_at: Mapped[datetime]
 
 
+class RoadSighting(Base):
+    """A message that is stored already, an event's own or a sighting's, come again by another road.
+
+    One row for each further road, with the first time it came that way. The first road of a message stands
+    in :class:`Notification` or in :class:`Sighting`.
+    """
+
+    __tablename__ = "road_sighting"
+
+    provider_id: Mapped[int] = mapped_column(ForeignKey("provider.id"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    road: Mapped[str] = mapped_column(Text, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), index=True)
+    raw_event_type: Mapped[str]
+    seen_at: Mapped[datetime]
+
+
 class Decision(Base):
     """What one stage concluded on one event, with everything it looked at, and the site it went by."""
 

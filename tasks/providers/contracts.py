@@ -172,7 +172,11 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderKind:
-    """All that the table of providers knows of one kind. Without an operator nothing can be done to its objects."""
+    """All that the table of providers knows of one kind. Without an operator nothing can be done to its objects.
+
+    ``configured`` makes the converter that a provider's options ask for; where there is none, ``converter``
+    serves all providers of the kind alike.
+    """
 
     name: str
     converter: Converter
@@ -180,3 +184,8 @@ class ProviderKind:
     monitors: tuple[type[Monitor], ...]
     inventory: type[InventoryReader] | None
     operator: type[Operator] | None = None
+    configured: Callable[[Any], Converter] | None = None
+
+    def converter_for(self, options: Any) -> Converter:
+        """The converter of a provider with these options."""
+        return self.configured(options) if self.configured is not None else self.converter

@@ -57,6 +57,8 @@ def _built_in() -> dict[str, ProviderKind]:
     from tasks.providers.ovirt.inventory import OvirtInventory
     from tasks.providers.ovirt.operations import OvirtOperator
     from tasks.providers.ovirt.options import OvirtOptions
+    from tasks.providers.webhook.converter import WebhookConverter
+    from tasks.providers.webhook.options import WebhookOptions
 
     return {
         "openstack": ProviderKind(
@@ -74,6 +76,14 @@ def _built_in() -> dict[str, ProviderKind]:
             monitors=(EventLogMonitor, NullMonitor),
             inventory=OvirtInventory,
             operator=OvirtOperator,
+        ),
+        "webhook": ProviderKind(
+            name="webhook",
+            converter=WebhookConverter(),
+            options=WebhookOptions,
+            monitors=(NullMonitor,),
+            inventory=None,
+            configured=WebhookConverter,
         ),
     }
 

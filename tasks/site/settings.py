@@ -135,6 +135,14 @@ class Web(BaseModel, extra="forbid"):
     secure_cookies: bool = Field(
         False, description="Set when the pages are behind TLS: cookies are then sent over TLS alone."
     )
+    push_per_second: float = Field(
+        500.0, gt=0, description="Notifications that one token may push in a second, on average."
+    )
+    push_burst: int = Field(5000, ge=1, description="So many may come at once after a pause.")
+    push_events: int = Field(1000, ge=1, le=10_000, description="Notifications in one push, at the most.")
+    push_bytes: int = Field(
+        8_388_608, ge=1024, le=16_777_216, description="The longest push; one notification: catch.body_limit_bytes."
+    )
 
 
 class Flower(BaseModel, extra="forbid"):
