@@ -151,17 +151,28 @@ def timeline(session: Session, wanted: Wanted, most: int = MOST) -> Timeline:
 
 
 def events(
-    session: Session, wanted: Wanted, *, after_id: int | None = None, limit: int = 100, newest_first: bool = True
+    session: Session,
+    wanted: Wanted,
+    *,
+    after: tuple[datetime, int] | None = None,
+    limit: int = 100,
+    newest_first: bool = True,
 ) -> list[Filed]:
-    """The events of a range in the order in which they happened; the list goes on after the event ``after_id``."""
+    """The events of a range in the order in which they happened; the list goes on after that moment and id."""
     query = event_lines().where(*conditions(session, wanted))
     place = tuple_(Event.occurred_at, Event.id)
-    if after_id is not None:
-        anchor = tuple_(select(Event.occurred_at).where(Event.id == after_id).scalar_subquery(), literal(after_id))
+    if after is not None:
+        anchor = tuple_(literal(after[0], Event.occurred_at.type), literal(after[1]))
         query = query.where(place < anchor if newest_first else place > anchor)
     ends = (Event.occurred_at, Event.id)
     query = query.order_by(*((end.desc() for end in ends) if newest_first else ends)).limit(limit)
     return [_filed(line) for line in read_events(session, query)]
+
+
+def place_of(session: Session, event_id: int) -> tuple[datetime, int] | None:
+    """Where an event stands in a list, so that the next page goes on after it; None where there is no such event."""
+    at = session.scalar(select(Event.occurred_at).where(Event.id == event_id))
+    return None if at is None else (at, event_id)
 
 
 def _filed(line: EventLine) -> Filed:

@@ -47,7 +47,7 @@ LATELY = Wanted(NOW - timedelta(days=7), NOW)
         lambda session: timeline(session, LATELY),
         lambda session: timeline(session, replace(LATELY, provider="north", groups=["power", "vm_operational"])),
         lambda session: timeline(session, replace(LATELY, project="red", levels=["failure"])),
-        lambda session: timeline_events(session, replace(LATELY, provider="north"), after_id=1),
+        lambda session: timeline_events(session, replace(LATELY, provider="north"), after=(NOW, 1)),
     ],
 )
 def test_no_statement_scans_the_events(tmp_path: Path, query: Callable[[Session], Any]) -> None:

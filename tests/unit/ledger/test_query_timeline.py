@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.ledger.session import Ledger
-from tasks.ledger.timeline import MOST, WIDTHS, Timeline, TooLong, events, floor, timeline, width
+from tasks.ledger.timeline import MOST, WIDTHS, Timeline, TooLong, events, floor, place_of, timeline, width
 from tasks.ledger.timeline_filters import Wanted
 from tasks.model.definitions import shipped
 from tasks.model.timeline import PROVIDER_LEVELS, SOURCES, groups, listed_types
@@ -96,7 +96,11 @@ def test_a_list_goes_on_page_by_page_without_a_gap_or_a_double(dialect: str, tmp
             ids: list[int] = []
             with ledger.reading() as session:
                 while page := events(
-                    session, wanted, after_id=ids[-1] if ids else None, limit=4, newest_first=newest_first
+                    session,
+                    wanted,
+                    after=place_of(session, ids[-1]) if ids else None,
+                    limit=4,
+                    newest_first=newest_first,
                 ):
                     ids += [found.event.id for found in page]
             assert sorted(ids) == list(range(1, 11))
