@@ -21,7 +21,7 @@ from tasks.conveyor.claim import Claimed, claim, due_places
 from tasks.conveyor.offspring import Raised, raise_events
 from tasks.conveyor.operations import decide
 from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY, ORDER
-from tasks.conveyor.record import decisions, finish, write_facts
+from tasks.conveyor.record import decisions, finish, write_facts, write_results
 from tasks.conveyor.settle import settle
 from tasks.conveyor.settled import ask, note_checks, note_labels, settle_incidents
 from tasks.conveyor.view import Contents, LazyPayload, LedgerView
@@ -31,6 +31,7 @@ from tasks.ledger.events import Decision
 from tasks.ledger.tally import Count
 from tasks.model.event import OWN_KINDS
 from tasks.model.outcome import Handler, Outcome
+from tasks.model.result import result_of
 from tasks.site.contracts import Site
 
 log = structlog.get_logger(__name__)
@@ -170,8 +171,11 @@ class _Batch:
         note_labels(session, done)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]
         self._result.reads = want(session, self._with_stubs(wishes), now, site.settings.refresh.settle_seconds)
+        results = {c.event.id: word for c, o in done if (word := result_of(c.event, o)) is not None}
+        write_results(session, {number: word for number, word in results.items() if number not in gone})
         if ending:
-            finish(session, events, {c.event.id for c, o in done if o.facts is not None}, site.version, now)
+            converted = {c.event.id for c, o in done if o.facts is not None}
+            finish(session, events, converted, results, site.version, now)
             count_finished(session, events, now, self._count)
         else:
             self._note(events)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,8 +41,23 @@ def write_facts(session: Session, converted: Sequence[Claimed]) -> None:
     bulk.update(session, Event, "id", rows)
 
 
-def finish(session: Session, events: Sequence[Claimed], converted: set[int], site_version: str, now: datetime) -> None:
-    """Close events that went to the end of the belt, with their facts and their digest, one row version each."""
+def write_results(session: Session, results: Mapping[int, str]) -> None:
+    """What policies concluded in this turn on events that it does not close."""
+    bulk.update(session, Event, "id", [{"id": number, "result": word} for number, word in results.items()])
+
+
+def finish(
+    session: Session,
+    events: Sequence[Claimed],
+    converted: set[int],
+    results: Mapping[int, str],
+    site_version: str,
+    now: datetime,
+) -> None:
+    """Close events that went to the end of the belt, with their facts and their digest, one row version each.
+
+    ``results`` are those of policies, by event; none of these events was converted in this turn.
+    """
     if not events:
         return
     digests = digest.write(
@@ -51,11 +66,17 @@ def finish(session: Session, events: Sequence[Claimed], converted: set[int], sit
         site_version,
         now,
     )
-    full = [c for c in events if c.event.id in converted]
-    plain = [{"id": c.event.id, "digest_id": digests[c.event.id]} for c in events if c.event.id not in converted]
-    rows = [{"id": c.event.id, "digest_id": digests[c.event.id], **_facts(c.event.facts, _ADDED)} for c in full]
-    bulk.update(session, Event, "id", rows, state=FINISHED, finished_at=now)
-    bulk.update(session, Event, "id", plain, state=FINISHED, finished_at=now)
+    full, judged, plain = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
+    for c in events:
+        row = {"id": c.event.id, "digest_id": digests[c.event.id]}
+        if c.event.id in converted:
+            full.append({**row, **_facts(c.event.facts, _ADDED)})
+        elif c.event.id in results:
+            judged.append({**row, "result": results[c.event.id]})
+        else:
+            plain.append(row)
+    for rows in (full, judged, plain):
+        bulk.update(session, Event, "id", rows, state=FINISHED, finished_at=now)
     ids = bulk.listed(session, [c.event.id for c in events if c.placed])
     session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": ids})
 

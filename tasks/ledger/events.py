@@ -32,6 +32,9 @@ class Event(Base):
     Where a pending event stands is kept in :class:`Place`, why a dead one died in :class:`DeadLetter`:
     this row is written when the event is caught, filled in when it is converted and closed when it is
     through, and no index of it changes on the way.
+
+    ``result`` is what the policies of a raised event concluded, ``success`` or ``failure``; None where none
+    of them did, and for what was caught.
     """
 
     __tablename__ = "event"
@@ -82,6 +85,7 @@ class Event(Base):
     request_id: Mapped[str | None]
     chain_id: Mapped[str | None]
     digest_id: Mapped[int | None] = mapped_column(Id)
+    result: Mapped[str | None]
 
 
 class Place(Base):

@@ -23,7 +23,7 @@ _TAKEN = (
     "id", "raised", "parent_id", "depth", "event_type", "raw_event_type", "message_id", "state",
     "occurred_at", "caught_at", "finished_at", "late", "resource_kind", "resource_id", "tenant_id",
     "actor", "host", "phase",
-    "group", "level", "request_id", "chain_id",
+    "group", "level", "request_id", "chain_id", "result",
 )  # fmt: skip
 
 

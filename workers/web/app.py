@@ -27,6 +27,7 @@ from workers.web import (
     operations,
     pages,
     signin,
+    timeline_pages,
 )
 from workers.web.envelope import Envelope
 from workers.web.faults import on_http, on_invalid
@@ -90,6 +91,7 @@ def create_app(
         operations.router,
         metrics.router,
         pages.router,
+        timeline_pages.router,
         buttons.router,
         incident_pages.router,
         incident_buttons.router,
