@@ -45,8 +45,7 @@ class ComputeGroups(Service):
         """One group of hosts."""
         request.need_admin("os_compute_api:os-aggregates:show")
         if not key.isascii() or not key.isdigit():
-            # Nova looks for a number, and says so of anything else that it does not find.
-            raise Missing(f"Aggregate {key} could not be found.")
+            raise BadRequest(f"Invalid id {key}: it is no whole number.")
         return Response(200, {"aggregate": _aggregate(request, self.world.groupings.aggregate(int(key)))})
 
     def _whose(self, request: Request) -> str:

@@ -17,8 +17,10 @@ from tasks.switchboard.workspace import Call
 
 #: Kinds of objects that an inventory reader can read one at a time.
 REFRESHABLE = frozenset(
-    {"project", "flavor", "image", "network", "subnet", "router", "security_group", "port", "floatingip"}
-    | {"volume", "snapshot", "host", "server"}
+    {"project", "user", "keypair", "flavor", "image"}
+    | {"network", "subnet", "router", "security_group", "port", "floatingip"}
+    | {"volume", "snapshot", "backup"}
+    | {"availability_zone", "aggregate", "host", "server_group", "server", "stack"}
 )
 
 #: Which parents an event changes besides its own object, by the beginning of its type (spec capture 5.1).
