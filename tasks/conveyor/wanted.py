@@ -12,8 +12,15 @@ from tasks.ledger import bulk
 from tasks.ledger.inventory import STUB, InventoryObject, RefreshRequest, RefreshTarget
 from tasks.model.event import ObjectRef
 
-#: The kind of a refresh target that means everything; never expressed as an empty id (spec capture 9 C1).
-FULL = ObjectRef("*", "*")
+#: The kind of a refresh target that means many objects, and the one that means all of them. Neither is ever
+#: expressed as an empty id (spec capture 9 C1).
+EVERY = "*"
+FULL = ObjectRef(EVERY, EVERY)
+
+
+def all_of(kind: str) -> ObjectRef:
+    """The refresh target that means all objects of one kind."""
+    return ObjectRef(EVERY, kind)
 
 
 class Wish(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tasks.conveyor.wanted import FULL
+from tasks.conveyor.wanted import FULL, all_of
 from tasks.model.event import INTERNAL, Event, ObjectRef
 from tasks.model.outcome import Ask, Finding, Move, Outcome, Petition, Plan, Raise
 from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
@@ -23,6 +23,17 @@ REFRESHABLE = frozenset(
     | {"availability_zone", "aggregate", "host", "server_group", "server", "stack"}
 )
 
+#: Kinds whose events may come without an id, by telemetry or for many objects at once (spec capture 5.2): all
+#: objects of the kind are read then. Word for a kind that has no objects of its own: that of which they are part.
+NAMELESS: Mapping[str, str] = {
+    **{
+        kind: kind
+        for kind in ("keypair", "backup", "server_group", "aggregate", "security_group", "stack", "image")
+        + ("network", "subnet", "port", "router", "floatingip", "user", "project", "snapshot")
+    },
+    "security_group_rule": "security_group",
+}
+
 #: Which parents an event changes besides its own object, by the beginning of its type (spec capture 5.1).
 RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("compute.instance.volume.", ("volume",)),
@@ -33,6 +44,9 @@ RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("subnet.", ("network",)),
     ("router.interface.", ("port",)),
     ("security_group_rule.", ("security_group",)),
+    ("aggregate.addhost", ("host",)),
+    ("aggregate.removehost", ("host",)),
+    ("orchestration.stack.", ("stack",)),
 )
 
 #: The rule that mails of the built-in method are asked for by.
@@ -100,7 +114,10 @@ def _refresh(_: Mapping[str, Any], event: Event, __: Outcome, plan: Plan) -> Res
     refs = [ref for ref in _concerned(event) if ref.kind in REFRESHABLE]
     if refs:
         return _aim(refs, plan)
-    own = event.target()
+    facts, own = event.facts, event.target()
+    whole = NAMELESS.get(facts.resource_kind or "")
+    if whole and facts.phase != "start" and (own is None or whole != own.kind):
+        return _aim([all_of(whole)], plan)
     reason = f"objects of the kind {own.kind} are not read one at a time" if own else "the event names no object"
     return Result("skipped", {"reason": reason})
 
