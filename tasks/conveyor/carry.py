@@ -167,7 +167,10 @@ class _Batch:
         settle_incidents(session, done, now)
         note_checks(session, done, now)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]
-        self._result.reads = want(session, self._with_stubs(wishes), now, site.settings.refresh.settle_seconds)
+        pauses = site.settings.refresh
+        self._result.reads = want(
+            session, self._with_stubs(wishes), now, pauses.settle_seconds, pauses.list_settle_seconds
+        )
         if ending:
             finish(session, events, {c.event.id for c, o in done if o.facts is not None}, site.version, now)
             count_finished(session, events, now, self._count)

@@ -15,7 +15,8 @@ class Provider(Base):
     """One configured source of events and inventory, and what is known of its health.
 
     ``ready_at`` is when its first full refresh was through (or given up, see ``ready_note``): no event
-    of it is judged before. The catch lease keeps two catches from overlapping.
+    of it is judged before. The catch lease keeps two catches from overlapping. Before ``reads_after`` no
+    inventory is read of it, for the reason in ``reads_note``.
     """
 
     __tablename__ = "provider"
@@ -36,6 +37,8 @@ class Provider(Base):
     lease_until: Mapped[datetime | None]
     listener: Mapped[str | None]
     listener_at: Mapped[datetime | None]
+    reads_after: Mapped[datetime | None]
+    reads_note: Mapped[str | None]
 
 
 class Cursor(Base):

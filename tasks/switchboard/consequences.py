@@ -26,11 +26,7 @@ REFRESHABLE = frozenset(
 #: Kinds whose events may come without an id, by telemetry or for many objects at once (spec capture 5.2): all
 #: objects of the kind are read then. Word for a kind that has no objects of its own: that of which they are part.
 NAMELESS: Mapping[str, str] = {
-    **{
-        kind: kind
-        for kind in ("keypair", "backup", "server_group", "aggregate", "security_group", "stack", "image")
-        + ("network", "subnet", "port", "router", "floatingip", "user", "project", "snapshot")
-    },
+    **{kind: kind for kind in REFRESHABLE - {"server", "host", "flavor", "volume", "availability_zone"}},
     "security_group_rule": "security_group",
 }
 
