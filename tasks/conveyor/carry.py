@@ -170,7 +170,10 @@ class _Batch:
         note_checks(session, done, now)
         note_labels(session, done)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]
-        self._result.reads = want(session, self._with_stubs(wishes), now, site.settings.refresh.settle_seconds)
+        pauses = site.settings.refresh
+        self._result.reads = want(
+            session, self._with_stubs(wishes), now, pauses.settle_seconds, pauses.list_settle_seconds
+        )
         results = {c.event.id: word for c, o in done if (word := result_of(c.event, o)) is not None}
         write_results(session, {number: word for number, word in results.items() if number not in gone})
         if ending:

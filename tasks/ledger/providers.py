@@ -16,7 +16,8 @@ class Provider(Base):
 
     ``ready_at`` is when its first full refresh was through (or given up, see ``ready_note``): no event
     of it is judged before. The catch lease keeps two catches from overlapping. ``source`` is the word under
-    which the switchboard finds its events, where that is not its kind's.
+    which the switchboard finds its events, where that is not its kind's. Before ``reads_after`` no inventory is
+    read of it, for the reason in ``reads_note``.
     """
 
     __tablename__ = "provider"
@@ -38,6 +39,8 @@ class Provider(Base):
     lease_until: Mapped[datetime | None]
     listener: Mapped[str | None]
     listener_at: Mapped[datetime | None]
+    reads_after: Mapped[datetime | None]
+    reads_note: Mapped[str | None]
 
 
 class Cursor(Base):

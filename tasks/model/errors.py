@@ -41,6 +41,10 @@ class ProviderDown(Transient):
     """The provider does not answer, or answers with a fault of its own."""
 
 
+class Absent(ProviderDown):
+    """The provider has no such service: there are no objects of that kind to be read."""
+
+
 class SignedOut(Transient):
     """The provider refuses the credentials."""
 

@@ -103,6 +103,20 @@ class Refresh(BaseModel, extra="forbid"):
     settle_seconds: float = Field(
         0.5, ge=0, description="Pause before a target is read, so that a burst costs one read."
     )
+    list_settle_seconds: float = Field(
+        5.0, ge=0, description="Pause before all objects of a kind are read because an event named none."
+    )
+    reads_per_second: float = Field(
+        0.0,
+        ge=0,
+        description="So many reads of one provider a second at the most, by all workers together. 0: no limit.",
+    )
+    escalate: int = Field(
+        100, ge=2, description="So many objects of one kind waiting to be read are read by their list instead."
+    )
+    full_every_seconds: float = Field(
+        86_400.0, ge=0, description="A full refresh of each provider so often. 0: at the start and by hand only."
+    )
     attempts: int = Field(12, ge=1, description="Tries of one target before it goes to the dead-letter desk.")
     backoff_seconds: float = Field(
         2.0, gt=0, description="Pause after the first failed read; doubles with each further one."

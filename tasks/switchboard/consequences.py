@@ -8,23 +8,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tasks.conveyor.wanted import FULL
+from tasks.conveyor.wanted import FULL, all_of
 from tasks.model.event import INTERNAL, MARK_SOURCE, TIMELINE_MARK, Event, ObjectRef
 from tasks.model.outcome import Ask, Finding, Move, Outcome, Petition, Plan, Raise
 from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
 from tasks.switchboard.text import bounded, text_of
 from tasks.switchboard.workspace import Call
 
+_OPENSTACK = frozenset(
+    {"project", "user", "keypair", "flavor", "image"}
+    | {"network", "subnet", "router", "security_group", "port", "floatingip"}
+    | {"volume", "snapshot", "backup"}
+    | {"availability_zone", "aggregate", "host", "server_group", "server", "stack"}
+)
 #: Kinds of objects that an inventory reader can read one at a time, by the source of the event.
 REFRESHABLE: Mapping[str, frozenset[str]] = {
-    "OPENSTACK": frozenset(
-        {"project", "flavor", "image", "network", "subnet", "router", "security_group", "port", "floatingip"}
-        | {"volume", "snapshot", "host", "server"}
-    ),
+    "OPENSTACK": _OPENSTACK,
     "RHEVM": frozenset({"data_center", "cluster", "host", "storage_domain", "disk", "network", "template", "server"}),
 }
 #: What a raised event may name: the source of its cause is not told, and kinds of the one are absent in the other.
 _ANYWHERE = frozenset().union(*REFRESHABLE.values())
+
+#: Kinds whose events may come without an id, by telemetry or for many objects at once (spec capture 5.2): all
+#: objects of the kind are read then. Word for a kind that has no objects of its own: that of which they are part.
+NAMELESS: Mapping[str, str] = {
+    **{kind: kind for kind in _OPENSTACK - {"server", "host", "flavor", "volume", "availability_zone"}},
+    "security_group_rule": "security_group",
+}
 
 #: Which parents an event changes besides its own object, by the beginning of its type (spec capture 5.1).
 RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -36,6 +46,9 @@ RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("subnet.", ("network",)),
     ("router.interface.", ("port",)),
     ("security_group_rule.", ("security_group",)),
+    ("aggregate.addhost", ("host",)),
+    ("aggregate.removehost", ("host",)),
+    ("orchestration.stack.", ("stack",)),
 )
 
 #: What an oVirt event has read besides its own object, where it is linked to it (spec capture 5.1).
@@ -106,7 +119,10 @@ def _refresh(_: Mapping[str, Any], event: Event, __: Outcome, plan: Plan) -> Res
     refs = [ref for ref in _concerned(event) if _is_read(event, ref)]
     if refs:
         return _aim(refs, plan)
-    own = event.target()
+    facts, own = event.facts, event.target()
+    whole = NAMELESS.get(facts.resource_kind or "")
+    if whole and facts.phase != "start" and (own is None or whole != own.kind):
+        return _aim([all_of(whole)], plan)
     reason = f"objects of the kind {own.kind} are not read one at a time" if own else "the event names no object"
     return Result("skipped", {"reason": reason})
 
