@@ -16,7 +16,7 @@ from tasks.model.errors import DepthExceeded
 from tasks.model.event import PROVIDER_EVENT, Event, Message, Normalised, ObjectRef, raised_as, raw_type_of
 from tasks.model.outcome import AlertState, Ask, DeliveryFacts, Finding, Firing, Handler, ObjectFacts, Outcome, Raise
 from tasks.policy.handle import policy_handler
-from tasks.providers.table import kinds
+from tasks.providers.table import converter_of
 from tasks.refresh.handle import refresh_handler
 from tasks.site.contracts import Site
 from tasks.switchboard.handle import switchboard_handler
@@ -125,7 +125,7 @@ class Simulation:
     def __init__(self, site: Site, provider: str, objects: Mapping[ObjectRef, Mapping[str, Any]]) -> None:
         self._site = site
         self._provider = provider
-        self._converter = kinds()[site.providers[provider].kind].converter
+        self._converter = converter_of(site.providers[provider])
         self._view = MemoryView(site, objects)
         self._handlers: dict[str, Handler] = {
             "convert": normaliser({provider: self._converter}),

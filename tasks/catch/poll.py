@@ -134,7 +134,8 @@ def _drain(
 def ingest_for(installation: Installation, provider: ProviderConfig, kind: ProviderKind, known: int) -> Ingest:
     """The store of one provider's batches."""
     ignore = frozenset(getattr(provider.options, "ignore", ()))
-    return Ingest(installation.ledger, installation.site.settings, provider.name, known, kind.converter, ignore)
+    converter = kind.converter_of(provider.options)
+    return Ingest(installation.ledger, installation.site.settings, provider.name, known, converter, ignore)
 
 
 def keep(ingest: Ingest, batch: Batch, monitor: str, owner: str | None) -> tuple[set[int], int]:

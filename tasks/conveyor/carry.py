@@ -28,8 +28,9 @@ from tasks.conveyor.wanted import Wish, stub, want
 from tasks.ledger import bulk
 from tasks.ledger.events import Decision
 from tasks.ledger.tally import Count
-from tasks.model.event import OWN_KINDS
+from tasks.model.event import OWN_KINDS, PROVIDER_EVENT, Event
 from tasks.model.outcome import Handler, Outcome
+from tasks.providers.table import source_of
 from tasks.site.contracts import Site
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,7 @@ class _Batch:
         self._done: list[tuple[Claimed, Outcome]] = []
         self._raised: list[Raised] = []
         self._decisions: list[dict[str, Any]] = []
+        self._sources: dict[str, str] = {}
         self._result = Carried()
 
     def admit(self, claimed: Sequence[Claimed]) -> None:
@@ -111,6 +113,17 @@ class _Batch:
         contents = Contents(self._session, claimed)
         for item in claimed:
             item.event.payload = LazyPayload(contents, item.event.id)
+            if item.event.namespace == PROVIDER_EVENT:
+                item.event.source = self._source(item.event)
+
+    def _source(self, event: Event) -> str:
+        """The word for an event's provider in the switchboard's addresses; its kind where the site has it no more."""
+        known = self._sources.get(event.provider)
+        if known is None:
+            provider = self._site.providers.get(event.provider)
+            known = event.source if provider is None else source_of(provider)
+            self._sources[event.provider] = known
+        return known
 
     def stop_at(self, stage: str, events: Sequence[Claimed]) -> None:
         """Have events stand at a stage that this turn does not take them through."""
