@@ -102,11 +102,11 @@ class Client:
             session.close()
 
     def _followed(self, link: str) -> str:
-        url = urljoin(self._options.url, link)
         try:
+            url = urljoin(self._options.url, link)
             leaves = _origin(url) != _origin(self._options.url)
         except ValueError:
-            leaves = True
+            url, leaves = "", True
         if leaves:
             raise self._down("gives a link to the next page that leads to another host. It is not followed")
         return url

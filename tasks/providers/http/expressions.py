@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 from pydantic import AfterValidator, StringConstraints
 
@@ -20,7 +21,9 @@ class NoValue(ValueError):
 
 def _checked(text: str) -> str:
     try:
-        compiled(text)
+        unknown = _functions(compiled(text).parsed) - set(Functions.FUNCTION_TABLE)
+        if unknown:
+            raise ValueError(f"there is no function {min(unknown)}() in JMESPath. See jmespath.org")
     except JMESPathError as error:
         raise ValueError(f"this is no JMESPath expression ({_reason(error)}). See jmespath.org") from None
     return text
@@ -28,6 +31,12 @@ def _checked(text: str) -> str:
 
 #: An expression as it stands in ``providers.yaml``.
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=LENGTH), AfterValidator(_checked)]
+
+
+def _functions(node: Any) -> set[str]:
+    """The names of the functions in a parsed expression."""
+    found = {str(node["value"])} if node["type"] == "function_expression" else set()
+    return found.union(*(_functions(child) for child in node["children"] if isinstance(child, dict)))
 
 
 @lru_cache(maxsize=1024)

@@ -110,15 +110,15 @@ def _read_whole(response: requests.Response, seconds: float, most: int) -> None:
             if time.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout(f"the answer took more than {seconds:g} seconds")
             parts.append(part)
+    except requests.exceptions.RequestException:
+        response.close()
+        raise
     except urllib3.exceptions.ReadTimeoutError as error:
         raise requests.exceptions.ReadTimeout(str(error)) from error
     except urllib3.exceptions.DecodeError as error:
         raise requests.exceptions.ContentDecodingError(str(error)) from error
     except urllib3.exceptions.HTTPError as error:
         raise requests.exceptions.ChunkedEncodingError(str(error)) from error
-    except requests.exceptions.RequestException:
-        response.close()
-        raise
     raw.release_conn()
     # requests has no public way to hand a body over that was read elsewhere.
     response._content = b"".join(parts)
