@@ -16,7 +16,7 @@ from tasks.model.errors import DepthExceeded
 from tasks.model.event import PROVIDER_EVENT, Event, Message, Normalised, ObjectRef, raised_as, raw_type_of
 from tasks.model.outcome import AlertState, Ask, DeliveryFacts, Finding, Firing, Handler, ObjectFacts, Outcome, Raise
 from tasks.policy.handle import policy_handler
-from tasks.providers.table import kinds
+from tasks.providers.table import converter_of
 from tasks.refresh.handle import refresh_handler
 from tasks.site.contracts import Site
 from tasks.switchboard.handle import switchboard_handler
@@ -126,7 +126,7 @@ class Simulation:
         self._site = site
         self._provider = provider
         configured = site.providers[provider]
-        self._converter = kinds()[configured.kind].converter_for(configured.options)
+        self._converter = converter_of(configured)
         self._source = getattr(configured.options, "source", None) or self._converter.source
         self._view = MemoryView(site, objects)
         self._handlers: dict[str, Handler] = {

@@ -140,7 +140,7 @@ def _drain(
 def ingest_for(installation: Installation, provider: ProviderConfig, kind: ProviderKind, known: int) -> Ingest:
     """The store of one provider's batches."""
     ignore = frozenset(getattr(provider.options, "ignore", ()))
-    converter = kind.converter_for(provider.options)
+    converter = kind.converter_of(provider.options)
     return Ingest(installation.ledger, installation.site.settings, provider.name, known, converter, ignore)
 
 

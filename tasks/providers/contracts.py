@@ -88,8 +88,9 @@ class Monitor(Protocol):
 class Converter(Protocol):
     """Turns notifications of one kind of provider into canonical events. Pure: no network, no ledger."""
 
-    #: Part of the switchboard's address (``OPENSTACK``), spec automate 2.2.
-    source: ClassVar[str]
+    @property
+    def source(self) -> str:
+        """Part of the switchboard's address (``OPENSTACK``), spec automate 2.2."""
 
     def unwrap(self, body: bytes | str | dict[str, Any]) -> list[Message]:
         """Take a body out of its envelope; one body may carry several events. Secrets are removed here.
@@ -174,8 +175,8 @@ class Operator(Protocol):
 class ProviderKind:
     """All that the table of providers knows of one kind. Without an operator nothing can be done to its objects.
 
-    ``configured`` makes the converter that a provider's options ask for; where there is none, ``converter``
-    serves all providers of the kind alike.
+    ``converting`` makes the converter of one provider from its options, where they say how its messages are to be
+    read; ``converter`` is then the one for options that say nothing of it.
     """
 
     name: str
@@ -184,8 +185,8 @@ class ProviderKind:
     monitors: tuple[type[Monitor], ...]
     inventory: type[InventoryReader] | None
     operator: type[Operator] | None = None
-    configured: Callable[[Any], Converter] | None = None
+    converting: Callable[[Any], Converter] | None = None
 
-    def converter_for(self, options: Any) -> Converter:
+    def converter_of(self, options: Any) -> Converter:
         """The converter of a provider with these options."""
-        return self.configured(options) if self.configured is not None else self.converter
+        return self.converter if self.converting is None else self.converting(options)

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import structlog
 
-from tasks.providers.contracts import Monitor, ProviderKind
+from tasks.providers.contracts import Converter, Monitor, ProviderConfig, ProviderKind
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,11 @@ def kinds() -> Mapping[str, ProviderKind]:
     return _table()[0]
 
 
+def converter_of(provider: ProviderConfig) -> Converter:
+    """The converter of a provider. Raises ``KeyError`` where its kind is not in the table."""
+    return kinds()[provider.kind].converter_of(provider.options)
+
+
 def broken() -> tuple[Broken, ...]:
     """The monitors of installed packages that are left out of :func:`kinds`."""
     return _table()[1]
@@ -44,6 +49,9 @@ def _table() -> tuple[Mapping[str, ProviderKind], tuple[Broken, ...]]:
 
 def _built_in() -> dict[str, ProviderKind]:
     # Here and not above: the cloud libraries take their time, and most commands never ask.
+    from tasks.providers.http.converter import HttpConverter
+    from tasks.providers.http.monitor import HttpMonitor
+    from tasks.providers.http.options import HttpOptions
     from tasks.providers.null_monitor import NullMonitor
     from tasks.providers.openstack.amqp_monitor import AmqpMonitor
     from tasks.providers.openstack.ceilometer_monitor import CeilometerMonitor
@@ -83,7 +91,15 @@ def _built_in() -> dict[str, ProviderKind]:
             options=WebhookOptions,
             monitors=(NullMonitor,),
             inventory=None,
-            configured=WebhookConverter,
+            converting=WebhookConverter,
+        ),
+        "http": ProviderKind(
+            name="http",
+            converter=HttpConverter(),
+            options=HttpOptions,
+            monitors=(HttpMonitor, NullMonitor),
+            inventory=None,
+            converting=HttpConverter,
         ),
     }
 

@@ -73,6 +73,11 @@ class BoundedAdapter(keystone.TCPKeepAliveAdapter):
     keystoneauth's timeout counts from byte to byte, so a server that drips would hold a worker for ever.
     """
 
+    def __init__(self, seconds: float | None = None, size: int | None = None) -> None:
+        """``seconds`` is the time that one answer may take as a whole, ``size`` its bytes when unpacked."""
+        super().__init__()
+        self._bounds = seconds, size
+
     def send(
         self,
         request: requests.PreparedRequest,
@@ -88,31 +93,32 @@ class BoundedAdapter(keystone.TCPKeepAliveAdapter):
             timeout = (min(CONNECT_SECONDS, read), read)
         response = super().send(request, stream=True, timeout=timeout, verify=verify, cert=cert, proxies=proxies)
         if not stream:
-            _read_whole(response)
+            seconds, size = self._bounds
+            _read_whole(response, seconds or ANSWER_SECONDS, size or ANSWER_BYTES)
         return response
 
 
-def _read_whole(response: requests.Response) -> None:
+def _read_whole(response: requests.Response, seconds: float, most: int) -> None:
     """Read the body into the response within the bounds."""
     raw, parts, size = response.raw, [], 0
-    deadline = time.monotonic() + ANSWER_SECONDS
+    deadline = time.monotonic() + seconds
     try:
         while part := raw.read1(_CHUNK, decode_content=True):
             size += len(part)
-            if size > ANSWER_BYTES:
-                raise requests.exceptions.ContentDecodingError(f"the answer has more than {ANSWER_BYTES} bytes")
+            if size > most:
+                raise requests.exceptions.ContentDecodingError(f"the answer has more than {most} bytes")
             if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout(f"the answer took more than {ANSWER_SECONDS:g} seconds")
+                raise requests.exceptions.ReadTimeout(f"the answer took more than {seconds:g} seconds")
             parts.append(part)
+    except requests.exceptions.RequestException:
+        response.close()
+        raise
     except urllib3.exceptions.ReadTimeoutError as error:
         raise requests.exceptions.ReadTimeout(str(error)) from error
     except urllib3.exceptions.DecodeError as error:
         raise requests.exceptions.ContentDecodingError(str(error)) from error
     except urllib3.exceptions.HTTPError as error:
         raise requests.exceptions.ChunkedEncodingError(str(error)) from error
-    except requests.exceptions.RequestException:
-        response.close()
-        raise
     raw.release_conn()
     # requests has no public way to hand a body over that was read elsewhere.
     response._content = b"".join(parts)

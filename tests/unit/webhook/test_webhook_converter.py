@@ -211,7 +211,7 @@ def test_the_webhook_of_the_documentation_is_read_without_mistakes() -> None:
     found, problems = providers_of(block.encode(), Path(), kinds(), Clouds(frozenset()))
     assert problems == []
     [racks] = found.values()
-    converter = kinds()["webhook"].converter_for(racks.options)
+    converter = kinds()["webhook"].converter_of(racks.options)
     facts = converter.convert(converter.unwrap(cloudevent(subject="rooms/2/servers/s-1"))[0])
     assert facts.ref() == ObjectRef("server", "s-1")
     assert (facts.actor, racks.options.source) == ("erin", "RACKS")
