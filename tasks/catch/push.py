@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from tasks.catch.poll import enrol, ingest_for
+from tasks.conveyor import failpoints
 from tasks.conveyor.installation import Installation
 from tasks.ledger.providers import Provider
 from tasks.model.errors import Permanent
@@ -66,6 +67,7 @@ def push(
     if faulty and not rejected and len(faulty) == len(caught) and not any(item.ours for item in caught):
         raise Unreadable([(place, reason or "") for place, reason in faulty])
     stored = ingest.write(caught, rejected)
+    failpoints.reach("push.before_answer")
     return Pushed(stored.received, stored.stored, stored.duplicate, stored.rejected, len(faulty), stored.asleep)
 
 
