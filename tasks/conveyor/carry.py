@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release, wait
 from tasks.conveyor.claim import Claimed, claim, due_places
+from tasks.conveyor.history import note_history
 from tasks.conveyor.offspring import Raised, ask, note_checks, raise_events, settle_incidents
 from tasks.conveyor.operations import decide
 from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY, ORDER
@@ -162,14 +163,16 @@ class _Batch:
         session, site, now, done = self._session, self._site, self._now, self._done
         ending = self._far and stage == ORDER[-1]
         gone = {c.event.id for c in events} if ending else set()
-        write_facts(session, [c for c, o in done if o.facts is not None and c.event.id not in gone])
+        converted = [c for c, o in done if o.facts is not None]
+        write_facts(session, [c for c in converted if c.event.id not in gone])
+        note_history(session, converted)
         self._result.effects += ask(session, [(c, wish) for c, o in done for wish in o.asks], site, now)
         settle_incidents(session, done, now)
         note_checks(session, done, now)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]
         self._result.reads = want(session, self._with_stubs(wishes), now, site.settings.refresh.settle_seconds)
         if ending:
-            finish(session, events, {c.event.id for c, o in done if o.facts is not None}, site.version, now)
+            finish(session, events, {c.event.id for c in converted}, site.version, now)
             count_finished(session, events, now, self._count)
         else:
             self._note(events)

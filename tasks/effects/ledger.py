@@ -75,7 +75,7 @@ _TRY = text(
 )
 _ABOUT: Any = text(
     """SELECT e.id, p.name AS provider, e.event_type, e.raw_event_type, e.message_id, e.occurred_at, e.resource_kind,
-        e.resource_id, e.parents, e.tenant_id, e.actor, e.host, e."group", e.level, e.parent_id,
+        e.resource_id, e.parents, e.details, e.tenant_id, e.actor, e.host, e."group", e.level, e.parent_id,
         o.state AS object_state, o.name AS object_name, o.tenant_id AS object_tenant, o.attributes AS attributes,
         (SELECT t.started_at FROM effect_try t WHERE t.effect_id = f.id AND t.attempt = :first) AS since
     FROM effect f JOIN event e ON e.id = f.event_id JOIN provider p ON p.id = e.provider_id
@@ -84,6 +84,7 @@ _ABOUT: Any = text(
 ).columns(
     occurred_at=Event.__table__.c.occurred_at.type,
     parents=Event.__table__.c.parents.type,
+    details=Event.__table__.c.details.type,
     attributes=InventoryObject.__table__.c.attributes.type,
     since=EffectTry.__table__.c.started_at.type,
 )
@@ -124,6 +125,7 @@ def _event(row: Any) -> dict[str, Any]:
         "resource_kind": row.resource_kind,
         "resource_id": row.resource_id,
         "parents": row.parents or {},
+        "details": row.details or {},
         "tenant_id": row.tenant_id,
         "actor": row.actor,
         "host": row.host,

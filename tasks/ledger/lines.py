@@ -66,6 +66,7 @@ class EventLine(Line):
     level: str
     request_id: str | None
     chain_id: str | None
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ def _table() -> tuple[Mapping[str, ProviderKind], tuple[Broken, ...]]:
 
 def _built_in() -> dict[str, ProviderKind]:
     # Here and not above: the cloud libraries take their time, and most commands never ask.
+    from tasks.providers.esi_leap.converter import LeapConverter
+    from tasks.providers.esi_leap.events_monitor import EventsMonitor
+    from tasks.providers.esi_leap.inventory import LeapInventory
+    from tasks.providers.esi_leap.options import LeapOptions
     from tasks.providers.null_monitor import NullMonitor
     from tasks.providers.openstack.amqp_monitor import AmqpMonitor
     from tasks.providers.openstack.ceilometer_monitor import CeilometerMonitor
@@ -61,6 +65,13 @@ def _built_in() -> dict[str, ProviderKind]:
             monitors=(AmqpMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
             inventory=OpenStackInventory,
             operator=OpenStackOperator,
+        ),
+        "esi_leap": ProviderKind(
+            name="esi_leap",
+            converter=LeapConverter(),
+            options=LeapOptions,
+            monitors=(AmqpMonitor, EventsMonitor, NullMonitor),
+            inventory=LeapInventory,
         ),
     }
 

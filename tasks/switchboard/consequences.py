@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tasks.conveyor.wanted import FULL
-from tasks.model.event import INTERNAL, Event, ObjectRef
+from tasks.model.event import ESI_LEAP, INTERNAL, Event, ObjectRef
 from tasks.model.outcome import Ask, Finding, Move, Outcome, Petition, Plan, Raise
 from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
 from tasks.switchboard.text import bounded, text_of
@@ -21,6 +21,9 @@ REFRESHABLE = frozenset(
     | {"volume", "snapshot", "host", "server"}
 )
 
+#: The same of those kinds of provider that have others, by the source of their events.
+REFRESHABLE_OF: Mapping[str, frozenset[str]] = {ESI_LEAP: frozenset({"lease", "offer", "node"})}
+
 #: Which parents an event changes besides its own object, by the beginning of its type (spec capture 5.1).
 RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("compute.instance.volume.", ("volume",)),
@@ -31,10 +34,14 @@ RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("subnet.", ("network",)),
     ("router.interface.", ("port",)),
     ("security_group_rule.", ("security_group",)),
+    ("esi_leap.lease.", ("node", "offer")),
 )
 
 #: The rule that mails of the built-in method are asked for by.
 MAIL_RULE = "/$/Object/send_email"
+
+#: Nodes of the other sorts that ESI Leap leases stand in no list of nodes.
+_IRONIC = "ironic_node"
 
 _RELATED_TYPES = tuple(prefix for prefix, _ in RELATED)
 
@@ -95,12 +102,19 @@ def _aim(refs: list[ObjectRef], plan: Plan) -> Result:
 
 
 def _refresh(_: Mapping[str, Any], event: Event, __: Outcome, plan: Plan) -> Result:
-    refs = [ref for ref in _concerned(event) if ref.kind in REFRESHABLE]
+    refs = [ref for ref in _concerned(event) if _readable(event, ref)]
     if refs:
         return _aim(refs, plan)
     own = event.target()
     reason = f"objects of the kind {own.kind} are not read one at a time" if own else "the event names no object"
     return Result("skipped", {"reason": reason})
+
+
+def _readable(event: Event, ref: ObjectRef) -> bool:
+    """Whether the reader of the event's provider can read the object by itself."""
+    if ref.kind == "node" and event.facts.details.get("resource_type") not in (None, _IRONIC):
+        return False
+    return ref.kind in REFRESHABLE_OF.get(event.source, REFRESHABLE)
 
 
 def _concerned(event: Event) -> Iterator[ObjectRef]:
@@ -122,7 +136,7 @@ def _refresh_role(inputs: Mapping[str, Any], event: Event, _: Outcome, plan: Pla
     ref = next((found for role in roles if (found := event.role(role))), None)
     if ref is None:
         return Result("skipped", {"reason": f"the event names no {bounded(word) or 'target'}"})
-    if ref.kind not in REFRESHABLE:
+    if not _readable(event, ref):
         return Result("skipped", {"reason": f"objects of the kind {ref.kind} are not read one at a time"})
     return _aim([ref], plan)
 

@@ -71,7 +71,7 @@ def test_a_packages_monitor_joins_its_kind(installed: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("Stranger", "there is no kind 'vmware' of provider; known are: openstack"),
+        ("Stranger", "there is no kind 'vmware' of provider; known are: esi_leap, openstack"),
         ("Namesake", "the name 'panko' is taken"),
         ("Half", "the monitor has no priority, push, available, start, batches, stop"),
         ("Missing", "AttributeError"),
