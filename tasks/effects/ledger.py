@@ -91,8 +91,13 @@ _ABOUT: Any = text(
 
 
 def _rule(session: Session, rule: str, provider: str, kind: str | None, ref: str | None) -> dict[str, Any]:
-    """Who asked: ``policy:NAME:true`` and ``alert:NAME`` are how effects know rules, all else are methods."""
+    """Who asked: ``policy:NAME:true``, ``alert:NAME`` and ``script-action:FILE:SECTION`` are how effects know rules.
+
+    All else are methods.
+    """
     word, _, rest = rule.partition(":")
+    if word == "script-action":
+        return {"kind": word, "name": rest, "severity": None, "summary": None}
     if word not in ("policy", "alert"):
         return {"kind": "method", "name": rule, "severity": None, "summary": None}
     name = rest if word == "alert" else rest.rpartition(":")[0] or rest
