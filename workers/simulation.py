@@ -191,6 +191,7 @@ class Simulation:
             resource_kind=wish.target.kind,
             resource_id=wish.target.id,
             parents=cause.facts.parents,
+            details=cause.facts.details,
             tenant_id=cause.facts.tenant_id,
             actor=cause.facts.actor,
             host=cause.facts.host,

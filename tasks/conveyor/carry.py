@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release, wait
 from tasks.conveyor.claim import Claimed, claim, due_places
+from tasks.conveyor.history import note_history
 from tasks.conveyor.offspring import Raised, raise_events
 from tasks.conveyor.operations import decide
 from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY, ORDER
@@ -164,7 +165,9 @@ class _Batch:
         session, site, now, done = self._session, self._site, self._now, self._done
         ending = self._far and stage == ORDER[-1]
         gone = {c.event.id for c in events} if ending else set()
-        write_facts(session, [c for c, o in done if o.facts is not None and c.event.id not in gone])
+        converted = [c for c, o in done if o.facts is not None]
+        write_facts(session, [c for c in converted if c.event.id not in gone])
+        note_history(session, converted)
         self._result.effects += ask(session, [(c, wish) for c, o in done for wish in o.asks], site, now)
         settle_incidents(session, done, now)
         note_checks(session, done, now)
@@ -177,8 +180,8 @@ class _Batch:
         results = {c.event.id: word for c, o in done if (word := result_of(c.event, o)) is not None}
         write_results(session, {number: word for number, word in results.items() if number not in gone})
         if ending:
-            converted = {c.event.id for c, o in done if o.facts is not None}
-            finish(session, events, converted, results, site.version, now)
+            known = {c.event.id for c in converted}
+            finish(session, events, known, results, site.version, now)
             count_finished(session, events, now, self._count)
         else:
             self._note(events)

@@ -41,7 +41,7 @@ class Claimed:
 
 _FACTS = tuple(field.name for field in fields(Normalised))
 #: JSON and moments must be read; texts come as they are.
-_FACT_TYPES = {c: EventRow.__table__.c[c].type for c in ("occurred_at", "parents")}
+_FACT_TYPES = {c: EventRow.__table__.c[c].type for c in ("occurred_at", "parents", "details")}
 
 
 def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
@@ -198,4 +198,5 @@ def _claimed(
 def _normalised(*values: Any) -> Normalised:
     facts = Normalised(*values)
     facts.parents = facts.parents or {}
+    facts.details = facts.details or {}
     return facts

@@ -39,6 +39,7 @@ def write_facts(session: Session, converted: Sequence[Claimed]) -> None:
     """The canonical facts of events that were converted in this turn."""
     rows = [{"id": c.event.id, **_facts(c.event.facts, _SETTLED + _ADDED)} for c in converted]
     bulk.update(session, Event, "id", rows)
+    _write_details(session, converted)
 
 
 def write_results(session: Session, results: Mapping[int, str]) -> None:
@@ -66,6 +67,7 @@ def finish(
         site_version,
         now,
     )
+    _write_details(session, [c for c in events if c.event.id in converted])
     full, judged, plain = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
     for c in events:
         row = {"id": c.event.id, "digest_id": digests[c.event.id]}
@@ -79,6 +81,12 @@ def finish(
         bulk.update(session, Event, "id", rows, state=FINISHED, finished_at=now)
     ids = bulk.listed(session, [c.event.id for c in events if c.placed])
     session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": ids})
+
+
+def _write_details(session: Session, converted: Sequence[Claimed]) -> None:
+    """Apart, since most kinds of provider have none: a column less in the statement that all events go through."""
+    rows = [{"id": c.event.id, "details": c.event.facts.details} for c in converted if c.event.facts.details]
+    bulk.update(session, Event, "id", rows)
 
 
 def _facts(facts: Normalised, columns: Sequence[str]) -> dict[str, Any]:

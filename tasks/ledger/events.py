@@ -84,6 +84,7 @@ class Event(Base):
     level: Mapped[str] = mapped_column("level", Text, server_default="detail")
     request_id: Mapped[str | None]
     chain_id: Mapped[str | None]
+    details: Mapped[dict[str, Any] | None]
     digest_id: Mapped[int | None] = mapped_column(Id)
     result: Mapped[str | None]
 

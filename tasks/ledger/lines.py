@@ -67,6 +67,7 @@ class EventLine(Line):
     level: str
     request_id: str | None
     chain_id: str | None
+    details: dict[str, Any]
     result: str | None = None
 
 

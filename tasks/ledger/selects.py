@@ -38,6 +38,7 @@ def event_lines() -> Select[Any]:
         select(
             *(getattr(Event, column) for column in _TAKEN),
             Event.parents.label("found_parents"),
+            Event.details.label("found_details"),
             Provider.name.label("provider"),
             func.coalesce(Place.stage, DeadLetter.stage).label("stage"),
             Place.due_at.label("due_at"),
@@ -58,7 +59,8 @@ def read_events(session: Session, query: Select[Any]) -> list[EventLine]:
     lines = []
     for row in session.execute(query):
         values = dict(row._mapping)
-        lines.append(EventLine(parents=values.pop("found_parents") or {}, **values))
+        parents, details = values.pop("found_parents") or {}, values.pop("found_details") or {}
+        lines.append(EventLine(parents=parents, details=details, **values))
     return lines
 
 

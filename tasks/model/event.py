@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 #: The provider name under which Catchment's own raised events are counted.
 INTERNAL = "internal"
 
+#: The source of an ESI Leap service's events, as the switchboard's addresses name it.
+ESI_LEAP = "ESI_LEAP"
+
 #: Namespace of an event in the switchboard's addresses (spec automate 3.5).
 PROVIDER_EVENT = "EmsEvent"
 POLICY_EVENT = "MiqEvent"
@@ -95,6 +98,8 @@ class Identity:
 class Normalised:
     """The canonical facts of one event, whatever source and payload kind it came from.
 
+    ``details`` are further facts that a kind of provider has of its own: names to texts and numbers.
+
     Nobody changes them once they are handed on. They are not frozen all the same: making frozen ones,
     one for each event and stage, took twice the time.
     """
@@ -114,6 +119,7 @@ class Normalised:
     level: str = "detail"
     request_id: str | None = None
     chain_id: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
     def ref(self) -> ObjectRef | None:
         """The object that the event is about, or None where the message names none."""

@@ -49,6 +49,10 @@ def _table() -> tuple[Mapping[str, ProviderKind], tuple[Broken, ...]]:
 
 def _built_in() -> dict[str, ProviderKind]:
     # Here and not above: the cloud libraries take their time, and most commands never ask.
+    from tasks.providers.esi_leap.converter import LeapConverter
+    from tasks.providers.esi_leap.events_monitor import EventsMonitor
+    from tasks.providers.esi_leap.inventory import LeapInventory
+    from tasks.providers.esi_leap.options import LeapOptions
     from tasks.providers.http.converter import HttpConverter
     from tasks.providers.http.monitor import HttpMonitor
     from tasks.providers.http.options import HttpOptions
@@ -100,6 +104,13 @@ def _built_in() -> dict[str, ProviderKind]:
             monitors=(HttpMonitor, NullMonitor),
             inventory=None,
             converting=HttpConverter,
+        ),
+        "esi_leap": ProviderKind(
+            name="esi_leap",
+            converter=LeapConverter(),
+            options=LeapOptions,
+            monitors=(AmqpMonitor, EventsMonitor, NullMonitor),
+            inventory=LeapInventory,
         ),
     }
 

@@ -60,7 +60,7 @@ class Catch(BaseModel, extra="forbid"):
     )
     seconds: float = Field(15.0, gt=0, description="How long one catch goes on while the provider has more waiting.")
     body_limit_bytes: int = Field(
-        1_048_576, ge=1024, description="A larger notification is quarantined, cut to this size."
+        2_097_152, ge=1024, description="A larger notification is quarantined, cut to this size."
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tasks.conveyor.wanted import FULL, all_of
-from tasks.model.event import INTERNAL, MARK_SOURCE, TIMELINE_MARK, Event, ObjectRef
+from tasks.model.event import ESI_LEAP, INTERNAL, MARK_SOURCE, TIMELINE_MARK, Event, ObjectRef
 from tasks.model.outcome import Ask, Finding, Move, Outcome, Petition, Plan, Raise
 from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
 from tasks.switchboard.text import bounded, text_of
@@ -25,6 +25,7 @@ _OPENSTACK = frozenset(
 REFRESHABLE: Mapping[str, frozenset[str]] = {
     "OPENSTACK": _OPENSTACK,
     "RHEVM": frozenset({"data_center", "cluster", "host", "storage_domain", "disk", "network", "template", "server"}),
+    ESI_LEAP: frozenset({"lease", "offer", "node"}),
 }
 #: What a raised event may name: the source of its cause is not told, and kinds of the one are absent in the other.
 _ANYWHERE = frozenset().union(*REFRESHABLE.values())
@@ -49,6 +50,7 @@ RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("aggregate.addhost", ("host",)),
     ("aggregate.removehost", ("host",)),
     ("orchestration.stack.", ("stack",)),
+    ("esi_leap.lease.", ("node", "offer")),
 )
 
 #: What an oVirt event has read besides its own object, where it is linked to it (spec capture 5.1).
@@ -56,6 +58,9 @@ _LINKED = ("server", "template", "cluster")
 
 #: The rule that mails of the built-in method are asked for by.
 MAIL_RULE = "/$/Object/send_email"
+
+#: Nodes of the other sorts that ESI Leap leases stand in no list of nodes.
+_IRONIC = "ironic_node"
 
 _RELATED_TYPES = tuple(prefix for prefix, _ in RELATED)
 
@@ -128,7 +133,9 @@ def _refresh(_: Mapping[str, Any], event: Event, __: Outcome, plan: Plan) -> Res
 
 
 def _is_read(event: Event, ref: ObjectRef) -> bool:
-    """Whether objects of that kind are read one at a time."""
+    """Whether the reader of the event's provider can read the object by itself."""
+    if ref.kind == "node" and event.facts.details.get("resource_type") not in (None, _IRONIC):
+        return False
     return ref.kind in REFRESHABLE.get(event.source, _ANYWHERE)
 
 

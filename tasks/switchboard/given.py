@@ -37,6 +37,7 @@ BY_EVENT: Mapping[str, Callable[[Event], Any]] = {
     "resource_kind": lambda event: event.facts.resource_kind,
     "resource_id": lambda event: event.facts.resource_id,
     "parents": lambda event: event.facts.parents,
+    "details": lambda event: event.facts.details,
     "payload": lambda event: event.payload,
 }
 
