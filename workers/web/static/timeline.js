@@ -4,6 +4,7 @@ const root = document.getElementById("timeline");
 const note = document.getElementById("live-note");
 const pause = document.getElementById("live-pause");
 const readout = document.getElementById("timeline-readout");
+const said = document.getElementById("timeline-said");
 const hint = readout.textContent;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const shown = new Map();
@@ -87,7 +88,7 @@ async function go(href, list) {
   if (list) {
     const events = document.getElementById("timeline-events");
     events.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
-    readout.textContent = `${readout.textContent.replace(/ Listed below\.$/, "")} Listed below.`;
+    said.textContent = `${events.querySelectorAll("tbody tr").length} events are listed below.`;
   }
 }
 
