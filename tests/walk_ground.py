@@ -66,7 +66,7 @@ class Walked:
         self.sent.clear()
         self.events += len(notices)
         if notices:
-            caught(self.present, self.lab, *(Notification(json.dumps(n.body()), "bus") for n in notices))
+            caught(self.present, self.lab, *map(notification, notices))
         all_the_way(self.present)
         self.read()
 
@@ -127,17 +127,30 @@ class Walked:
         return +wrong
 
 
+def notification(notice: Notice) -> Notification:
+    """A notice as the bus delivers it."""
+    return Notification(json.dumps(notice.body()), "bus")
+
+
 @contextmanager
-def walking(ledger: Ledger, folder: Path, seed: int, **disorder: float) -> Iterator[Walked]:
+def walking(
+    ledger: Ledger,
+    folder: Path,
+    seed: int,
+    *,
+    world: World | None = None,
+    settle_seconds: float = 0.0,
+    **disorder: float,
+) -> Iterator[Walked]:
     """A walk that has not begun, its cloud known to the last object."""
-    world = World(seed=seed)
+    world = world or World(seed=seed)
     world.hypervisors["spare"] = Hypervisor(world.uuid(), 9, "spare", world.uuid(), "192.0.2.29", enabled=False)
     with Cloud(world) as cloud:
         path = folder / "clouds.yaml"
         path.write_text(clouds_yaml(cloud.url))
         session = cloud_session("demo", path)
         config = ProviderConfig("lab", "openstack", OpenStackOptions(), lambda: session)
-        settings = {"settle_seconds": 0, "list_settle_seconds": 0}
+        settings = {"settle_seconds": settle_seconds, "list_settle_seconds": settle_seconds}
         present = installed(ledger, site(providers=[config], refresh=settings))
         made = Walked(
             cloud,
