@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import drain, judging, latency, plain, profile, resolutions, soak, timeline
+from benchmarks import drain, judging, latency, plain, profile, refreshing, resolutions, soak, timeline
 from benchmarks.report import Report, spread
 from benchmarks.stand import Setup
 
@@ -26,7 +26,7 @@ SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
     "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
 }
 STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
-PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "policies", "timeline")
+PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "policies", "timeline", "refresh")
 
 
 def main() -> int:
@@ -53,6 +53,7 @@ def main() -> int:
         "resolutions": _resolutions,
         "policies": _policies,
         "timeline": _timeline,
+        "refresh": _refresh,
     }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
@@ -182,6 +183,31 @@ def _timeline(report: Report, given: argparse.Namespace) -> bool:
     title = f"The timeline with {given.stored:,} events, milliseconds: median (95 of 100) of {rounds}"
     report.table(title, columns, rows)
     return True
+
+
+def _refresh(report: Report, given: argparse.Namespace) -> bool:
+    storms = [refreshing.storm(objects, 4000) for objects in (1, 1000)]
+    walks = [refreshing.walk(1000, lost) for lost in (0.0, 0.1)]
+    memories = [refreshing.memory(objects) for objects in (2_000, 20_000)]
+    report.data["refresh"] = {
+        "storms": [asdict(s) for s in storms],
+        "walks": [asdict(w) for w in walks],
+        "memory": [asdict(m) for m in memories],
+    }
+    rows = [[f"a storm on {s.objects:,}", f"{s.events:,}", f"{s.requests:,}", f"{s.per_thousand:.1f}"] for s in storms]
+    report.table("Reads in a storm", ["servers", "events", "API requests", "per thousand events"], rows)
+    rows = [
+        [
+            f"{w.lost:.0%} of the events lost",
+            *(f"{n:,}" for n in (w.events, w.requests, w.full, w.events * w.full, w.astray, w.wrong)),
+        ]
+        for w in walks
+    ]
+    columns = ["1,000 operations", "events", "API requests", "of one full refresh", "of one after each event"]
+    report.table("A random walk", [*columns, "objects astray before it", "and after it"], rows)
+    rows = [[f"{m.objects:,}", f"{m.peak:.1f}"] for m in memories]
+    report.table("Memory of a full refresh", ["objects", "MB at the most"], rows)
+    return not any(w.wrong for w in walks)
 
 
 def _soak(report: Report, seconds: float) -> int:
