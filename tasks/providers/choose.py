@@ -49,6 +49,14 @@ def choose(kind: ProviderKind, provider: ProviderConfig) -> Choice:
 
 def _ask(monitor: type[Monitor], provider: ProviderConfig) -> Availability:
     try:
-        return monitor.available(provider)
-    except Exception as error:  # noqa: BLE001 - a package's monitor that breaks the contract must not hide the others
-        return Availability(False, f"it cannot say whether it is available: {type(error).__name__}: {error}")
+        answer = monitor.available(provider)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package's monitor that breaks the contract must not hide the others
+        return Availability(False, _fit(f"it cannot say whether it is available: {type(error).__name__}: {error}"))
+    if not isinstance(answer, Availability):
+        return Availability(False, f"it answers with a {type(answer).__name__} when asked whether it is available")
+    return Availability(bool(answer.ok), _fit(str(answer.reason)))
+
+
+def _fit(reason: str) -> str:
+    """A reason as the ledger can keep it."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in reason[:1000])
