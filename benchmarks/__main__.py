@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import drain, latency, plain, profile, resolutions, soak
+from benchmarks import drain, latency, plain, profile, resolutions, rules, soak
 from benchmarks.report import Report, spread
 from benchmarks.stand import Setup
 
@@ -26,7 +26,7 @@ SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
     "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
 }
 STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
-PARTS = ("throughput", "latency", "stored", "profile", "resolutions")
+PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "rules")
 
 
 def main() -> int:
@@ -50,6 +50,7 @@ def main() -> int:
         "stored": _stored,
         "profile": _profile,
         "resolutions": _resolutions,
+        "rules": _rules,
     }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
@@ -148,6 +149,17 @@ def _resolutions(report: Report, given: argparse.Namespace) -> bool:
     columns = ["resolutions a second in one process", "each type the first time", "when it is remembered"]
     title = f"The switchboard on a domain of {resolutions.INSTANCES} instances, {given.rounds} rounds"
     report.table(title, columns, [["a refresh and a policy event each", *row]])
+    return True
+
+
+def _rules(report: Report, given: argparse.Namespace) -> bool:
+    found = [rules.measure() for _ in range(given.rounds)]
+    report.data["rules"] = [asdict(run) for run in found]
+    row = [spread([getattr(run, part) for run in found]) for part in ("few", "many")]
+    share = spread([100 * run.many / run.few for run in found])
+    columns = ["microseconds an event in both stages", "five of each alone", "among 10,000 of each", "in percent"]
+    lines = [["five policies and five alerts apply", *row, share]]
+    report.table(f"Policies and alerts, {given.rounds} rounds", columns, lines)
     return True
 
 

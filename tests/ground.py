@@ -35,6 +35,7 @@ from tasks.providers.openstack.converter import OpenStackConverter
 from tasks.providers.openstack.options import OpenStackOptions
 from tasks.refresh.handle import refresh_handler
 from tasks.site.contracts import Site, SiteContext
+from tasks.site.profiles import read as read_profiles
 from tasks.site.settings import Settings
 from tasks.switchboard.handle import switchboard_handler
 from tasks.switchboard.read import read_automate
@@ -96,6 +97,7 @@ def site(
     *,
     policies: str = "",
     alerts: str = "",
+    profiles: str = "",
     providers: Sequence[ProviderConfig] = (),
     extra_actions: Mapping[str, Any] | None = None,
     automate: Mapping[str, bytes] | None = None,
@@ -105,10 +107,11 @@ def site(
     """A site whose files are read by the rooms' own readers, with the provider ``lab``."""
     known = Settings(**settings)
     configured = {p.name: p for p in providers or [ProviderConfig("lab", "openstack", OpenStackOptions())]}
-    context = SiteContext(known, configured, {**actions(), **(extra_actions or {})})
     parts: dict[str, Any] = {}
+    context = SiteContext(known, configured, {**actions(), **(extra_actions or {})}, parts=parts)
     for name, read, files in (
         ("automate", read_automate, dict(automate or {})),
+        ("profiles", read_profiles, {"profiles/a.yaml": profiles.encode()} if profiles else {}),
         ("policies", read_policies, {"policies/a.yaml": policies.encode()} if policies else {}),
         ("alerts", read_alerts, {"alerts/a.yaml": alerts.encode()} if alerts else {}),
     ):

@@ -12,6 +12,7 @@ OTHERS = ("catch", "read", "effects", "control")
 ROUTES = {
     "catch.*": {"queue": "catch"},
     "refresh.read": {"queue": "read"},
+    "refresh.tick": {"queue": "control"},
     "effects.run": {"queue": "effects"},
     "conveyor.*": {"queue": "control"},
     "requests.*": {"queue": "control"},

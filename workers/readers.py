@@ -14,11 +14,13 @@ def parts() -> Sequence[Part]:
     The rooms are imported here and not above, so that a command that reads no site starts quickly.
     """
     from tasks.alert import read as alerts
+    from tasks.alert.scripts import read as scripts
     from tasks.effects import templates
     from tasks.policy import read as policies
+    from tasks.site import profiles
     from tasks.switchboard import read as automate
 
-    return (automate.PART, templates.PART, policies.PART, alerts.PART)
+    return (automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART, scripts.PART)
 
 
 def kinds() -> Mapping[str, ProviderKind]:

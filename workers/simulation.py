@@ -125,7 +125,9 @@ class Simulation:
     def __init__(self, site: Site, provider: str, objects: Mapping[ObjectRef, Mapping[str, Any]]) -> None:
         self._site = site
         self._provider = provider
-        self._converter = converter_of(site.providers[provider])
+        configured = site.providers[provider]
+        self._converter = converter_of(configured)
+        self._source = getattr(configured.options, "source", None) or self._converter.source
         self._view = MemoryView(site, objects)
         self._handlers: dict[str, Handler] = {
             "convert": normaliser({provider: self._converter}),
@@ -151,7 +153,7 @@ class Simulation:
             identity.resource_id,
         )
         payload = {"form": message.form, "content": message.content}
-        event = Event(next(self._ids), self._provider, self._converter.source, PROVIDER_EVENT, facts, payload)
+        event = Event(next(self._ids), self._provider, self._source, PROVIDER_EVENT, facts, payload)
         return self._walk(event, ORDER)
 
     def _walk(self, event: Event, stages: tuple[str, ...]) -> Simulated:
@@ -183,12 +185,13 @@ class Simulation:
     def _child(self, cause: Event, wish: Raise) -> Simulated:
         facts = Normalised(
             event_type=wish.event_type,
-            raw_event_type=raw_type_of(wish.source, wish.event_type),
+            raw_event_type=wish.detail or raw_type_of(wish.source, wish.event_type),
             message_id=f"raised:{cause.id}:{wish.event_type}",
             occurred_at=cause.facts.occurred_at,
             resource_kind=wish.target.kind,
             resource_id=wish.target.id,
             parents=cause.facts.parents,
+            details=cause.facts.details,
             tenant_id=cause.facts.tenant_id,
             actor=cause.facts.actor,
             host=cause.facts.host,

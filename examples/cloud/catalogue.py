@@ -27,6 +27,7 @@ ENTRIES = (
     Entry("network", "neutron", "/network"),
     Entry("image", "glance", "/image"),
     Entry("volumev3", "cinderv3", "/volume/v3/{project}"),
+    Entry("orchestration", "heat", "/orchestration/v1/{project}"),
     Entry("metering", "ceilometer", "/metering"),
     Entry("event", "panko", "/event"),
 )

@@ -10,6 +10,7 @@ from typing import Any
 from tasks.alert.model import Alert, AlertSet
 from tasks.alert.reading import HOLDS, OPEN
 from tasks.alert.reading import judge as judge_readings
+from tasks.alert.scripts.run import run_scripts
 from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
 from tasks.expressions.inner import put
@@ -22,6 +23,7 @@ FIRED = "fired"
 RESOLVED = "resolved"
 NOT_FIRED = "not fired"
 NOT_ASKED = "not asked"
+NOT_ASSIGNED = "not assigned"
 ERROR = "error"
 
 #: An incident's line is cut to this many characters.
@@ -29,6 +31,13 @@ SUMMARY_LIMIT = 500
 
 
 def alert_handler(event: Event, view: View) -> Outcome:
+    """The alerts and the script actions that name the event's type, neither touched by what the other comes to."""
+    outcome = _alerts(event, view)
+    run_scripts(event, view, outcome)
+    return outcome
+
+
+def _alerts(event: Event, view: View) -> Outcome:
     """The alerts that name the event's type.
 
     On an internal event they are those of its target, and only where the switchboard asked for policies
@@ -59,14 +68,21 @@ def alert_handler(event: Event, view: View) -> Outcome:
 
 
 def _due(event: Event, view: View, alerts: AlertSet) -> Outcome:
-    """The one alert that is due; where it does not hold any more, its incident is over (spec policy-alerts 5.5)."""
+    """The one alert that is due; where it does not hold any more, its incident is over (spec policy-alerts 5.5).
+
+    One that a rule asks for (``evaluate_alerts``) is judged though it is inactive or assigned elsewhere (4.2).
+    """
     outcome, name, target = Outcome(), event.facts.raw_event_type, event.target()
     alert = alerts.alerts.get(name)
-    if target is None or alert is None or not alert.active or alert.every is None or alert.target != target.kind:
+    by_rule = event.parent_id is not None
+    if target is None or alert is None or alert.target not in (None, target.kind):
+        outcome.findings.append(Finding("alert", name, "there is no such alert for the object"))
+        return outcome
+    if not by_rule and not (alert.active and alert.every is not None):
         outcome.findings.append(Finding("alert", name, "not asked by the clock any more"))
         return outcome
     facts = Facts(event, view.object(event.provider, target), view.now)
-    if _judge(alert, facts, view, outcome) == NOT_FIRED:
+    if _judge(alert, facts, view, outcome, everywhere=by_rule) == NOT_FIRED:
         _end(alert, event, target, view, outcome)
     return outcome
 
@@ -114,9 +130,15 @@ def _resolve(alert: Alert, event: Event, view: View, outcome: Outcome) -> None:
 
 
 def _judge(
-    alert: Alert, facts: Facts, view: View, outcome: Outcome, known: Mapping[str, Any] = MappingProxyType({})
-) -> str:
+    alert: Alert, facts: Facts, view: View, outcome: Outcome, known: Mapping[str, Any] = MappingProxyType({}),
+    *, everywhere: bool = False,
+) -> str:  # fmt: skip
     """Judge one alert, and fire it where it holds; returns whether it did, in a word."""
+    alerts: AlertSet = view.site.part("alerts")
+    applies, profiles = alerts.assigned(alert, facts)
+    if not applies and not everywhere:
+        outcome.findings.append(Finding("alert", alert.name, NOT_ASSIGNED, {"profiles": profiles}))
+        return NOT_ASSIGNED
     try:
         detail: dict[str, Any] = dict(known) or {"condition": "always"}
         if alert.when is not None:
@@ -163,7 +185,7 @@ def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict
     if due:
         outcome.findings.append(Finding("alert", alert.name, FIRED, detail))
         told = {"alert": alert.name, "severity": alert.severity, "description": summary}
-        put(outcome, ask(f"alert:{alert.name}", alert.notify, facts, target, alert.limit), target, told)
+        put(outcome, ask(f"alert:{alert.name}", alert.notify, facts, target, alert.limit), facts, told)
         return
     outcome.findings.append(Finding("alert", alert.name, _held(notified, alert.delay, view.now), detail))
 

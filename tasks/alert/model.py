@@ -16,6 +16,7 @@ from tasks.expressions.placeholders import Template
 from tasks.expressions.tree import Expression
 from tasks.expressions.verdict import storable
 from tasks.model.outcome import Limit
+from tasks.site.profiles import Assigned, Profile
 
 #: Answers to patterns that are remembered; event types come from outside, so there must be an end.
 _REMEMBERED = 4096
@@ -62,8 +63,9 @@ class Alert:
 class AlertSet:
     """All alerts of a site, in the order of its files."""
 
-    def __init__(self, alerts: Iterable[Alert]) -> None:
+    def __init__(self, alerts: Iterable[Alert], profiles: Iterable[Profile] = ()) -> None:
         self.alerts: Mapping[str, Alert] = {alert.name: alert for alert in alerts}
+        self._profiles = Assigned(profiles, "alerts")
         self._exact: dict[str, dict[str, Alert]] = {}
         self._patterns: list[tuple[re2._Regexp, Alert]] = []
         self._remembered: dict[str, tuple[Alert, ...]] = {}
@@ -82,6 +84,10 @@ class AlertSet:
                     self._patterns.append((compile_pattern(event_type), alert))
                 else:
                     self._exact.setdefault(event_type, {})[alert.name] = alert
+
+    def assigned(self, alert: Alert, facts: Facts) -> tuple[bool, list[str]]:
+        """Whether an alert applies to the event's object, and the profiles that it belongs to (5.6)."""
+        return self._profiles.applies(alert.name, facts)
 
     def naming(self, event_type: str, kind: str | None) -> Sequence[Alert]:
         """The active alerts that name an event type and are about a kind of object.

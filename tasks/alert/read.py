@@ -19,6 +19,7 @@ from tasks.model.definitions import ALERT_DUE, READING_RECEIVED
 from tasks.model.event import RAISED_AS
 from tasks.site.contracts import Part, Problem, SiteContext
 from tasks.site.listed import read_listed
+from tasks.site.profiles import profiles_of
 
 
 def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[AlertSet, list[Problem]]:
@@ -28,7 +29,9 @@ def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[AlertSet, li
         return _read_alert(entry, at, context, mistakes)
 
     alerts, problems = read_listed(files, "alerts", "an alert", one)
-    return AlertSet(alerts), problems
+    profiles = profiles_of(context)
+    problems += profiles.unknown("alerts", [alert.name for alert in alerts])
+    return AlertSet(alerts, profiles.listed), problems
 
 
 PART = Part(name="alerts", patterns=("alerts/*.yaml", "alerts/*.yml"), read=read)

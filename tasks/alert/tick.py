@@ -35,14 +35,21 @@ def tick(ledger: Ledger, settings: Settings, alerts: AlertSet, now: datetime) ->
         share = -(-left // (len(asked) - done))
         if share:
             with ledger.transaction() as session:
-                looked, rung = _go_on(session, settings, alert, kind, every, share, now)
+                looked, rung = _go_on(session, settings, alerts, alert, kind, every, share, now)
             left -= looked
             lanes |= rung
     return lanes
 
 
 def _go_on(
-    session: Session, settings: Settings, alert: Alert, kind: str, every: timedelta, share: int, now: datetime
+    session: Session,
+    settings: Settings,
+    alerts: AlertSet,
+    alert: Alert,
+    kind: str,
+    every: timedelta,
+    share: int,
+    now: datetime,
 ) -> tuple[int, set[int]]:
     """The next page of the alert's round: how many objects it has, and the lanes to ring for."""
     found = rounds.begun(session, alert.name, now, every)
@@ -53,7 +60,7 @@ def _go_on(
     rounds.note(session, alert.name, began, objects[-1].id if len(objects) == share else None)
     keys = {one.id: firing_key(alert.name, one.provider, *one.facts.ref) for one in objects}
     is_open = rounds.still_open(session, keys.values())
-    concerned = [one for one in objects if keys[one.id] in is_open or _may_fire(alert, one, now)]
+    concerned = [one for one in objects if keys[one.id] in is_open or _may_fire(alerts, alert, one, now)]
     # Where nobody works, events of one round after the other must not pile up.
     waiting = rounds.waiting(session, ALERT_DUE, alert.name, [_object_key(one) for one in concerned])
     concerned = [one for one in concerned if _object_key(one) not in waiting]
@@ -84,13 +91,14 @@ def _events(alert: Alert, objects: Sequence[Known], began: datetime) -> list[Abo
     ]
 
 
-def _may_fire(alert: Alert, one: Known, now: datetime) -> bool:
+def _may_fire(alerts: AlertSet, alert: Alert, one: Known, now: datetime) -> bool:
     """Whether the alert holds on the object as it is known; one that cannot be judged is shown with its event."""
-    if alert.when is None:
-        return True
     ref = one.facts.ref
     told = Normalised(ALERT_DUE, alert.name, ALERT_DUE, now, ref.kind, ref.id, tenant_id=one.facts.tenant_id)
+    facts = Facts(Event(0, one.provider, "POLICY", POLICY_EVENT, told, {}), one.facts, now)
+    if not alerts.assigned(alert, facts)[0]:
+        return False
     try:
-        return alert.when.judge(Facts(Event(0, one.provider, "POLICY", POLICY_EVENT, told, {}), one.facts, now)).result
+        return alert.when is None or alert.when.judge(facts).result
     except EvaluationFault:
         return True

@@ -83,13 +83,19 @@ def poll(installation: Installation, name: str, launch: Callable[[set[int]], Non
 
 
 def enrol(installation: Installation, provider: ProviderConfig, kind: ProviderKind) -> int:
-    """The provider's row, made on first sight with one full refresh owed before its events are judged."""
+    """The provider's row, made on first sight with one full refresh owed before its events are judged.
+
+    The word under which the switchboard finds its events is noted again where the site has changed it.
+    """
     with installation.ledger.transaction() as session:
         now = clock.now()
-        known = session.scalar(select(Provider.id).where(Provider.name == provider.name))
-        if known is not None:
-            return known
-        made = provider_id(session, provider.name, provider.kind, now)
+        source = getattr(provider.options, "source", None)
+        row = session.execute(select(Provider.id, Provider.source).where(Provider.name == provider.name)).first()
+        made = row.id if row is not None else provider_id(session, provider.name, provider.kind, now)
+        if source != (row.source if row is not None else None):
+            session.execute(update(Provider).where(Provider.id == made).values(source=source))
+        if row is not None:
+            return made
         if kind.inventory is None or getattr(provider.options, "inventory", "auto") == "none":
             session.execute(
                 update(Provider).where(Provider.id == made).values(ready_at=now, ready_note="no inventory is read")

@@ -23,13 +23,17 @@ _IDENTITY_LIMIT = 500
 
 @dataclass(slots=True)
 class Caught:
-    """One message of a batch, ready to be stored; ``error`` is set where it goes to quarantine at once."""
+    """One message of a batch, ready to be stored; ``error`` is set where it goes to quarantine at once.
+
+    ``ours`` says that the error is a fault of the converter and not of the message.
+    """
 
     identity: Identity
     form: str
     content: str
     road: str
     error: str | None = None
+    ours: bool = False
 
 
 def unwrap(
@@ -59,7 +63,7 @@ def unwrap(
             caught.append(_quarantined(raw, str(error), body_limit))
         except Exception as error:  # noqa: BLE001 - a converter's bug must not keep the batch from being stored
             reason = f"the {converter.source} converter failed: {type(error).__name__}: {error!s:.500}"
-            caught.append(_quarantined(raw, _UNFIT.sub("\ufffd", reason), body_limit))
+            caught.append(_quarantined(raw, _UNFIT.sub("\ufffd", reason), body_limit, ours=True))
         else:
             caught += found
             rejected += len(messages) - len(wanted)
@@ -86,7 +90,7 @@ def _caught(identity: Identity, message: Message, road: str) -> Caught:
     return Caught(identity, message.form, content, road)
 
 
-def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
+def _quarantined(raw: Raw, error: str, body_limit: int, *, ours: bool = False) -> Caught:
     body = (
         raw.body
         if isinstance(raw.body, bytes)
@@ -99,4 +103,4 @@ def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
     masked = mask(body.decode("utf-8", "replace").replace("\x00", "\ufffd"))
     kept = masked.encode()[:body_limit].decode("utf-8", "replace")
     identity = Identity(f"sha256:{digest}", "unreadable", "unreadable", clock.now())
-    return Caught(identity, "unreadable", dump_json({"body": kept}), raw.road, error)
+    return Caught(identity, "unreadable", dump_json({"body": kept}), raw.road, error, ours)

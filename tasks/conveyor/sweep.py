@@ -48,10 +48,12 @@ def find(session: Session, settings: Settings, now: datetime) -> Stalled:
             .limit(EFFECTS_A_SWEEP)
         )
     )
+    paused = select(Provider.id).where(Provider.reads_after > now)
     owed = select(RefreshTarget.id).where(
         RefreshTarget.state == "wanted",
         RefreshTarget.due_at <= now,
         or_(RefreshTarget.lease_until.is_(None), RefreshTarget.lease_until <= now),
+        RefreshTarget.provider_id.not_in(paused),
     )
     found.reads = session.scalar(owed.limit(1)) is not None
     return found

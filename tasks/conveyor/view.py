@@ -16,8 +16,9 @@ from tasks.ledger.base import read_json
 from tasks.ledger.events import Event
 from tasks.ledger.incidents import AlertFiring, Incident, firing_key
 from tasks.ledger.inventory import InventoryObject
+from tasks.ledger.labels import kept, with_own
 from tasks.model.event import PROVIDER, REQUEST, ObjectRef, object_key
-from tasks.model.outcome import AlertState, DeliveryFacts, Firing, ObjectFacts
+from tasks.model.outcome import AlertState, DeliveryFacts, Firing, Label, ObjectFacts
 from tasks.site.contracts import Site
 
 #: Events of one object that a threshold looks at.
@@ -86,7 +87,7 @@ class LazyPayload(Mapping[str, Any]):
 @lru_cache
 def _objects(dialect: str) -> Any:
     """The query for inventory objects, built once: building it each time took longer than running it."""
-    names = ("kind", "ref", "state", "name", "tenant_id", "read_at", "attributes")
+    names = ("kind", "ref", "state", "name", "tenant_id", "read_at", "attributes", "own_tags")
     columns = [InventoryObject.__table__.c[name] for name in names]
     listed = "IN (SELECT value FROM json_each(:ids))" if dialect == "sqlite" else "= ANY(:ids)"
     sql = f"SELECT {', '.join(names)} FROM inventory WHERE provider_id = :provider AND ref {listed}"
@@ -131,11 +132,13 @@ class LedgerView:
         self._objects.update(dict.fromkeys(missing))
         for provider in sorted({p for p, _ in missing}):
             ids = bulk.listed(self._session, sorted({ref.id for p, ref in missing if p == provider}))
-            for kind, ref, *facts in self._session.execute(
+            for kind, ref, state, name, tenant, read_at, attributes, own in self._session.execute(
                 _objects(self._session.get_bind().dialect.name), {"provider": provider, "ids": ids}
             ):
                 found = ObjectRef(kind, ref)
-                self._objects[provider, found] = ObjectFacts(found, *facts)
+                self._objects[provider, found] = ObjectFacts(
+                    found, state, name, tenant, read_at, with_own(attributes, own)
+                )
 
     def object(self, provider: str, ref: ObjectRef) -> ObjectFacts | None:
         """The inventory object, or None where it is unknown. Requests and providers are objects too."""
@@ -198,3 +201,14 @@ class LedgerView:
         key = firing_key(firing.alert, provider, firing.target.kind, firing.target.id)
         known = self._alerts.get(key)
         self._alerts[key] = AlertState(self._now if firing.notify else (known.fired_at if known else None), True)
+
+    def note_label(self, provider: str, label: Label) -> None:
+        """Let later events of the batch see tags that are not written yet."""
+        key = (self._providers[provider], label.target)
+        found = self._objects.get(key)
+        if found is not None:
+            own = kept([*found.attributes.get("own_tags", ())], label.add, label.remove)
+            plain = {name: value for name, value in found.attributes.items() if name != "own_tags"}
+            if isinstance(plain.get("tags"), list):
+                plain["tags"] = [tag for tag in plain["tags"] if tag not in label.remove]
+            self._objects[key] = found._replace(attributes=with_own(plain, own))

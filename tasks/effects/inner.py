@@ -6,7 +6,7 @@ that ``catchment check`` knows their parameters like all others; :mod:`tasks.exp
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -79,6 +79,44 @@ class _Inner:
     def run(self, params: Any, context: EffectContext) -> Done:
         """Raises ``Permanent``: whoever asked for it in another way has nothing that it could be done to."""
         raise Permanent(f"{self.name} is carried out by policies and alerts, and not as an effect of its own")
+
+
+_Tag = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^,\s]+$")]
+
+
+class Tags(BaseModel, extra="forbid"):
+    """Which tags."""
+
+    tags: list[_Tag] = Field(
+        min_length=1, max_length=50, description="Words without blanks and commas, as CATEGORY/VALUE."
+    )
+
+
+class AlertNames(BaseModel, extra="forbid"):
+    """Which alerts."""
+
+    alerts: list[str] = Field(min_length=1, max_length=20, description="The alerts to ask, by name.")
+
+
+class GiveTags(_Inner):
+    """Gives the object tags of Catchment's own, which rules see with those of the provider."""
+
+    name: ClassVar[str] = "tag"
+    params: ClassVar[type[BaseModel]] = Tags
+
+
+class TakeTags(_Inner):
+    """Takes tags away that rules gave; those of the provider stay."""
+
+    name: ClassVar[str] = "untag"
+    params: ClassVar[type[BaseModel]] = Tags
+
+
+class EvaluateAlerts(_Inner):
+    """Has alerts asked about the object, whatever events they name and wherever they are assigned."""
+
+    name: ClassVar[str] = "evaluate_alerts"
+    params: ClassVar[type[BaseModel]] = AlertNames
 
 
 class Prevent(_Inner):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tasks.ledger.contact import facts_of
 from tasks.ledger.inventory import KNOWN, InventoryObject
+from tasks.ledger.labels import with_own
 from tasks.ledger.providers import Provider
 from tasks.model.event import INTERNAL, PROVIDER, ObjectRef
 from tasks.model.outcome import ObjectFacts
@@ -59,4 +60,4 @@ def page(session: Session, kind: str, after: int, limit: int) -> list[Known]:
 
 def _facts(row: InventoryObject) -> ObjectFacts:
     ref = ObjectRef(row.kind, row.ref)
-    return ObjectFacts(ref, row.state, row.name, row.tenant_id, row.read_at, row.attributes)
+    return ObjectFacts(ref, row.state, row.name, row.tenant_id, row.read_at, with_own(row.attributes, row.own_tags))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from tasks.ledger.effects import Effect
 from tasks.ledger.events import FINISHED, PENDING, DeadLetter, Event, Place
 from tasks.ledger.inventory import InventoryChange, InventoryObject, RefreshTarget
+from tasks.ledger.labels import with_own
 from tasks.ledger.lines import EffectLine, EventLine, ObjectDetail, ObjectLine
 from tasks.ledger.patterns import fits, led_by
 from tasks.ledger.providers import Provider
@@ -165,11 +166,16 @@ def inventory(
     if name is not None:
         query = query.where(fits(session, InventoryObject.name, name))
     ordered = query.order_by(InventoryObject.provider_id, InventoryObject.kind, InventoryObject.ref).limit(limit)
-    return [ObjectLine(**row._mapping) for row in session.execute(ordered)]
+    return [ObjectLine(**_with_tags(row)) for row in session.execute(ordered)]
+
+
+def _with_tags(row: Any) -> dict[str, Any]:
+    shown = dict(row._mapping)
+    return shown | {"attributes": with_own(shown["attributes"], shown.pop("own_tags"))}
 
 
 def _objects() -> Select[Any]:
-    taken = ("kind", "ref", "name", "state", "tenant_id", "seen_at", "read_at", "gone_at", "attributes")
+    taken = ("kind", "ref", "name", "state", "tenant_id", "seen_at", "read_at", "gone_at", "attributes", "own_tags")
     return (
         select(*(getattr(InventoryObject, column) for column in taken), Provider.name.label("provider"))
         .select_from(InventoryObject)
@@ -195,7 +201,7 @@ def inventory_object(session: Session, provider: str, kind: str, ref: str) -> Ob
         .where(Provider.name == provider, RefreshTarget.kind == kind, RefreshTarget.ref == ref)
     ).scalar()
     refresh = refresh_line(target, provider, target.event_id, target.wanted) if target is not None else None
-    return ObjectDetail(**row._mapping, refresh=refresh, changes=read_changes(session, changes))
+    return ObjectDetail(**_with_tags(row), refresh=refresh, changes=read_changes(session, changes))
 
 
 def effects(

@@ -69,7 +69,8 @@ class Ask:
 class Raise:
     """An internal event to raise on an object, caused by the event at hand.
 
-    With a ``source`` it is a custom event (``CustomEvent/<source>``), which carries its ``inputs``. ``operation``
+    ``detail`` says what of its kind it is, where that is more than its type: the alert that is to be asked. With a
+    ``source`` it is a custom event (``CustomEvent/<source>``), which carries its ``inputs``. ``operation``
     is the effect that is written once the policies of this event let it pass.
     """
 
@@ -78,6 +79,7 @@ class Raise:
     inputs: dict[str, Any] = field(default_factory=dict)
     source: str | None = None
     operation: Ask | None = None
+    detail: str | None = None
 
     def words(self) -> dict[str, Any]:
         """What a custom event carries, in the form of a notification."""
@@ -101,6 +103,15 @@ class Resolution:
 
     alert: str
     target: ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Tags that a rule gives to an object, or takes away."""
+
+    target: ObjectRef
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +202,7 @@ class Outcome:
     moves: list[Move] = field(default_factory=list)
     options: dict[str, Any] | None = None
     checks: list[Checked] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
     prevented: str | None = None
     undecided: str | None = None
 

@@ -71,4 +71,4 @@ def ask_for(
     """Ask for the actions of the policies that hold, then for those of the policies that do not (2.7)."""
     asked = [a for p in held for a in ask(f"policy:{p.name}:true", p.then, facts, target, p.limit)]
     asked += [a for p in failed for a in ask(f"policy:{p.name}:false", p.otherwise, facts, target, p.limit)]
-    put(outcome, asked, target)
+    put(outcome, asked, facts)

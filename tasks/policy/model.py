@@ -10,7 +10,7 @@ from tasks.expressions.actions import Wanted
 from tasks.expressions.facts import Facts
 from tasks.expressions.tree import Expression
 from tasks.model.outcome import Limit
-from tasks.policy.profiles import Profile
+from tasks.site.profiles import Assigned, Profile
 
 CONTROL, COMPLIANCE = "control", "compliance"
 
@@ -60,23 +60,11 @@ class PolicySet:
                 for event_type in dict.fromkeys(policy.on):
                     index.setdefault((event_type, policy.target), []).append(policy)
         self._attached = {key: tuple(found) for key, found in index.items()}
-
-        self.profiles: Mapping[str, Profile] = {profile.name: profile for profile in profiles}
-        self._in: dict[str, list[Profile]] = {}
-        for profile in self.profiles.values():
-            for name in dict.fromkeys(profile.policies):
-                self._in.setdefault(name, []).append(profile)
+        self._profiles = Assigned(profiles, "policies")
 
     def assigned(self, policy: Policy, facts: Facts) -> tuple[bool, list[str]]:
-        """Whether a policy applies to the event's object, and the profiles that it belongs to.
-
-        One that belongs to none applies to every object of its kind.
-        """
-        held = self._in.get(policy.name)
-        if held is None:
-            return True, []
-        fitting = [profile.name for profile in held if profile.fits(facts)]
-        return bool(fitting), fitting or [profile.name for profile in held]
+        """Whether a policy applies to the event's object, and the profiles that it belongs to."""
+        return self._profiles.applies(policy.name, facts)
 
     def attached(self, event_type: str, kind: str) -> Sequence[Policy]:
         """The active policies for an event on a kind of target."""

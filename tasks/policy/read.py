@@ -16,9 +16,9 @@ from tasks.model.compliance import check_event
 from tasks.model.event import RAISED_AS
 from tasks.policy.entry import ConditionEntry, PolicyEntry
 from tasks.policy.model import COMPLIANCE, Condition, Policy, PolicySet
-from tasks.policy.profiles import PATTERNS, read_profiles
 from tasks.site.contracts import Part, Problem, SiteContext
 from tasks.site.listed import read_listed
+from tasks.site.profiles import profiles_of
 
 
 def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[PolicySet, list[Problem]]:
@@ -27,17 +27,16 @@ def read(files: Mapping[str, bytes], context: SiteContext) -> tuple[PolicySet, l
     def one(entry: dict[Any, Any], at: At, mistakes: list[Mistake]) -> Policy | None:
         return _read_policy(entry, at, context, mistakes)
 
-    own = {path: text for path, text in files.items() if path.startswith("policies/")}
-    policies, problems = read_listed(own, "policies", "a policy", one)
-    rest = {path: text for path, text in files.items() if path not in own}
-    profiles, found = read_profiles(rest, [policy.name for policy in policies])
-    return PolicySet(policies, profiles), [*problems, *found]
+    policies, problems = read_listed(files, "policies", "a policy", one)
+    profiles = profiles_of(context)
+    problems += profiles.unknown("policies", [policy.name for policy in policies])
+    return PolicySet(policies, profiles.listed), problems
 
 
 #: The action that has the target checked.
 _CHECK = "check_compliance"
 
-PART = Part(name="policies", patterns=("policies/*.yaml", "policies/*.yml", *PATTERNS), read=read)
+PART = Part(name="policies", patterns=("policies/*.yaml", "policies/*.yml"), read=read)
 
 
 def _read_policy(entry: dict[Any, Any], at: At, context: SiteContext, mistakes: list[Mistake]) -> Policy | None:

@@ -37,12 +37,6 @@ def converter_of(provider: ProviderConfig) -> Converter:
     return kinds()[provider.kind].converter_of(provider.options)
 
 
-def source_of(provider: ProviderConfig) -> str:
-    """The word for a provider in the switchboard's addresses (``OPENSTACK``)."""
-    kind = kinds().get(provider.kind)
-    return provider.kind.upper() if kind is None else kind.converter_of(provider.options).source
-
-
 def broken() -> tuple[Broken, ...]:
     """What installed packages bring and is left out of :func:`kinds`."""
     return _table()[1]
@@ -55,6 +49,10 @@ def _table() -> tuple[Mapping[str, ProviderKind], tuple[Broken, ...]]:
 
 def _built_in() -> dict[str, ProviderKind]:
     # Here and not above: the cloud libraries take their time, and most commands never ask.
+    from tasks.providers.esi_leap.converter import LeapConverter
+    from tasks.providers.esi_leap.events_monitor import EventsMonitor
+    from tasks.providers.esi_leap.inventory import LeapInventory
+    from tasks.providers.esi_leap.options import LeapOptions
     from tasks.providers.http.converter import HttpConverter
     from tasks.providers.http.monitor import HttpMonitor
     from tasks.providers.http.options import HttpOptions
@@ -66,6 +64,13 @@ def _built_in() -> dict[str, ProviderKind]:
     from tasks.providers.openstack.operations import OpenStackOperator
     from tasks.providers.openstack.options import OpenStackOptions
     from tasks.providers.openstack.panko_monitor import PankoMonitor
+    from tasks.providers.ovirt.converter import OvirtConverter
+    from tasks.providers.ovirt.event_monitor import EventLogMonitor
+    from tasks.providers.ovirt.inventory import OvirtInventory
+    from tasks.providers.ovirt.operations import OvirtOperator
+    from tasks.providers.ovirt.options import OvirtOptions
+    from tasks.providers.webhook.converter import WebhookConverter
+    from tasks.providers.webhook.options import WebhookOptions
 
     return {
         "openstack": ProviderKind(
@@ -76,6 +81,22 @@ def _built_in() -> dict[str, ProviderKind]:
             inventory=OpenStackInventory,
             operator=OpenStackOperator,
         ),
+        "ovirt": ProviderKind(
+            name="ovirt",
+            converter=OvirtConverter(),
+            options=OvirtOptions,
+            monitors=(EventLogMonitor, NullMonitor),
+            inventory=OvirtInventory,
+            operator=OvirtOperator,
+        ),
+        "webhook": ProviderKind(
+            name="webhook",
+            converter=WebhookConverter(),
+            options=WebhookOptions,
+            monitors=(NullMonitor,),
+            inventory=None,
+            converting=WebhookConverter,
+        ),
         "http": ProviderKind(
             name="http",
             converter=HttpConverter(),
@@ -83,6 +104,13 @@ def _built_in() -> dict[str, ProviderKind]:
             monitors=(HttpMonitor, NullMonitor),
             inventory=None,
             converting=HttpConverter,
+        ),
+        "esi_leap": ProviderKind(
+            name="esi_leap",
+            converter=LeapConverter(),
+            options=LeapOptions,
+            monitors=(AmqpMonitor, EventsMonitor, NullMonitor),
+            inventory=LeapInventory,
         ),
     }
 

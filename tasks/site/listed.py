@@ -14,12 +14,16 @@ Entry = TypeVar("Entry")
 
 
 def read_listed(
-    files: Mapping[str, bytes], key: str, noun: str, read: Callable[[dict[Any, Any], At, list[Mistake]], Entry | None]
+    files: Mapping[str, bytes],
+    key: str,
+    noun: str,
+    read: Callable[[dict[Any, Any], At, list[Mistake]], Entry | None],
+    places: dict[str, tuple[str, int | None]] | None = None,
 ) -> tuple[list[Entry], list[Problem]]:
     """The entries of the files, in the order of their paths, with all problems found.
 
     ``read`` makes one entry, and notes its mistakes; two of one name are a mistake. ``noun`` is what an
-    entry is called, with its article.
+    entry is called, with its article. ``places`` gets the file and line of each entry by its name.
     """
     found: list[Entry] = []
     problems: list[Problem] = []
@@ -36,6 +40,8 @@ def read_listed(
             made = read(entry, at, mistakes)
             if made is not None:
                 found.append(made)
+                if places is not None:
+                    places.setdefault(str(entry.get("name")), (path, _line(document, at)))
         problems += [Problem(path, _line(document, m.at), m.what, m.advice, m.severity) for m in mistakes]
     return found, problems
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -55,10 +56,10 @@ def load_site(
     own = {path: text for path, text in files.items() if any(matches(path, p) for p in events.PATTERNS)}
     definitions, found = events.definitions_of(own)
     problems += found
-    context = SiteContext(known, configured, actions, definitions, frozenset(files))
+    context = SiteContext(known, configured, actions, definitions, frozenset(files), root)
     values: dict[str, Any] = {}
     for part in parts:
-        values[part.name], found = _read_part(part, files, context)
+        values[part.name], found = _read_part(part, files, replace(context, parts=values))
         problems += found
     problems += _unread(folder, parts)
     problems.sort(key=lambda problem: (problem.path, problem.line or 0))

@@ -63,7 +63,7 @@ class Catch(BaseModel, extra="forbid"):
         70.0, gt=0, le=200, description="A monitor that does not come back for so long is given up until it does."
     )
     body_limit_bytes: int = Field(
-        1_048_576, ge=1024, description="A larger notification is quarantined, cut to this size."
+        2_097_152, ge=1024, description="A larger notification is quarantined, cut to this size."
     )
 
 
@@ -106,6 +106,20 @@ class Refresh(BaseModel, extra="forbid"):
     settle_seconds: float = Field(
         0.5, ge=0, description="Pause before a target is read, so that a burst costs one read."
     )
+    list_settle_seconds: float = Field(
+        5.0, ge=0, description="Pause before all objects of a kind are read because an event named none."
+    )
+    reads_per_second: float = Field(
+        0.0,
+        ge=0,
+        description="So many reads of one provider a second at the most, by all workers together. 0: no limit.",
+    )
+    escalate: int = Field(
+        100, ge=2, description="So many objects of one kind waiting to be read are read by their list instead."
+    )
+    full_every_seconds: float = Field(
+        86_400.0, ge=0, description="A full refresh of each provider so often. 0: at the start and by hand only."
+    )
     attempts: int = Field(12, ge=1, description="Tries of one target before it goes to the dead-letter desk.")
     backoff_seconds: float = Field(
         2.0, gt=0, description="Pause after the first failed read; doubles with each further one."
@@ -137,6 +151,14 @@ class Web(BaseModel, extra="forbid"):
     port: int = Field(8765, ge=1, le=65535, description="Port of the pages and the API.")
     secure_cookies: bool = Field(
         False, description="Set when the pages are behind TLS: cookies are then sent over TLS alone."
+    )
+    push_per_second: float = Field(
+        500.0, gt=0, description="Notifications that one token may push in a second, on average."
+    )
+    push_burst: int = Field(5000, ge=1, description="So many may come at once after a pause.")
+    push_events: int = Field(1000, ge=1, le=10_000, description="Notifications in one push, at the most.")
+    push_bytes: int = Field(
+        8_388_608, ge=1024, le=16_777_216, description="The longest push; one notification: catch.body_limit_bytes."
     )
 
 

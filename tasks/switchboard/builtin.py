@@ -178,4 +178,5 @@ BUILTINS: Mapping[str, _Builtin] = {
     "src_vm_as_template": _outside,
     "src_vm_destroy_all_snapshots": _outside,
     "src_vm_disconnect_storage": _outside,
+    "update_vm_import_status": _outside,
 }

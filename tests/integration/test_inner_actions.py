@@ -38,7 +38,7 @@ alerts:
 
 
 @pytest.mark.parametrize("fuse", ["never", "always"])
-def test_the_published_walk_of_a_start_event(ledger: Ledger, hands: Clock, fuse: str) -> None:
+def test_check_61_the_published_walk_of_a_start_event(ledger: Ledger, hands: Clock, fuse: str) -> None:
     """vm_start has no instance, so .missing; a policy runs an automation, an alert raises an event."""
     present = installed(ledger, lab(CODE, policies=WALK, alerts=ALERTS, conveyor={"fuse": fuse}))
     cloud = provider(ledger)

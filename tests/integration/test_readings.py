@@ -176,3 +176,22 @@ def test_the_door_rings_for_the_switchboard(
     task.run_receive()
     [(steps, _)] = rung.chains
     assert steps[0] == "switchboard.run"
+
+
+def test_check_82_an_alert_on_a_reading_looks_at_its_own_incident_alone(ledger: Ledger, hands: Clock) -> None:
+    two = (
+        "alerts:\n"
+        "- {name: hot, target: server, reading: {name: cpu_percent, operator: '>', value: 90}}\n"
+        "- {name: warm, target: server, reading: {name: cpu_percent, operator: '>', value: 50}}\n"
+    )
+    present = installed(ledger, site(alerts=two))
+    cloud = provider(ledger)
+    known(ledger, cloud, "s1")
+    for value in (95, 70):
+        told(ledger, cloud, value)
+        taken(present)
+        all_the_way(present)
+        hands.forward(60)
+    with ledger.reading() as session:
+        found = {i.alert: i.state for i in session.scalars(select(Incident))}
+    assert found == {"hot": "closed", "warm": "open"}

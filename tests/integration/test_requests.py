@@ -75,7 +75,7 @@ def test_G18_small_request_is_approved_by_a_method_waits_for_its_condition_and_e
     assert request(ledger, number).fulfilled_at == hands.now
 
 
-def test_large_request_waits_for_a_person_who_denies_it(ledger: Ledger, hands: Clock) -> None:
+def test_check_92_94_and_112_large_request_waits_for_a_person_who_denies_it(ledger: Ledger, hands: Clock) -> None:
     present = installed(ledger, lab())
     provider(ledger)
     number = desk(present).open(wanted(size=50), "erin")
@@ -265,7 +265,7 @@ def test_G17_a_type_without_an_address_enters_at_automation(ledger: Ledger, hand
     assert told(ledger, number)[1:3] == ("finished", "Ok")
 
 
-def test_options_can_be_changed_until_it_is_decided(ledger: Ledger, hands: Clock) -> None:
+def test_check_97_options_can_be_changed_until_it_is_decided(ledger: Ledger, hands: Clock) -> None:
     present = installed(ledger, lab())
     number = desk(present).open(wanted(size=50), "erin")
     desk(present).change(number, {"note": "for the lab"}, "erin")
@@ -276,7 +276,7 @@ def test_options_can_be_changed_until_it_is_decided(ledger: Ledger, hands: Clock
         desk(present).change(number, {"uri": "/Lab/Plain/fails"}, "erin")
 
 
-def test_a_type_that_does_not_exist_and_a_decision_without_a_reason_are_refused(ledger: Ledger) -> None:
+def test_check_100_a_type_that_does_not_exist_and_a_decision_without_a_reason_are_refused(ledger: Ledger) -> None:
     present = installed(ledger, lab())
     with pytest.raises(Refused, match="no request type 'party'"):
         desk(present).open(Petition("party"), "erin")

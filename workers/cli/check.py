@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence, Sized
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -47,12 +48,19 @@ def counts(site: Site) -> dict[str, int]:
     return {"providers": len(site.providers), **sized}
 
 
+def _actions(site: Site | None) -> dict[str, str]:
+    """What each section of ``actions/*.conf`` would run, and on what."""
+    found: Any = site.parts.get("actions") if site else None
+    return {section.label: section.described() for section in found.sections} if found else {}
+
+
 def _report(root: Path, site: Site | None, problems: Sequence[Problem]) -> dict[str, object]:
     return {
         "site": str(root),
         "ok": site is not None,
         "version": site.version if site else None,
         "counts": counts(site) if site else None,
+        "actions": _actions(site),
         "problems": [asdict(problem) for problem in problems],
     }
 
@@ -68,6 +76,8 @@ def _print(root: Path, site: Site | None, problems: Sequence[Problem]) -> None:
         line.append(f". {_visible(problem.mend)}", style="not bold")
         console.print(line)
     if site is not None:
+        for section, words in _actions(site).items():
+            console.print(Text(_visible(f"{section}: {words}"), style="dim"))
         listed = ", ".join(_counted(number, name) for name, number in counts(site).items())
         console.print(Text(f"site ok: {listed}, version {site.version}", style="green"))
         return

@@ -38,6 +38,7 @@ COMMANDS = {
     "simulate": _Named("workers.cli.simulate", "simulate", "Try a site on events in a file; nothing is done."),
     "automate": _Named("workers.cli.automate", "automate", "Look into Automate domains, and try what they lead to."),
     "policies": _Named("workers.cli.policies", "policies", "List policies, and tell what they would conclude."),
+    "actions": _Named("workers.cli.actions", "script_actions", "List script actions, and tell what would run."),
     "alerts": _Named("workers.cli.alerts", "alerts", "List incidents, look after them, and close them."),
     "operate": _Named("workers.cli.operations", "operate", "Ask for an operation on an object of a cloud."),
     "operations": _Named("workers.cli.operations", "list_operations", "List operations, and what was decided on them."),

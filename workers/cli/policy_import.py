@@ -13,10 +13,12 @@ from rich.text import Text
 
 from tasks.effects.table import actions
 from tasks.model.errors import Permanent
-from tasks.policy.profiles import Assignment
 from tasks.site.load import site_root
+from tasks.site.profiles import Assignment
+from tasks.site.settings import Settings
 from workers.cli.installation import json_option
 from workers.cli.output import as_document, console, visible
+from workers.installation import load_settings
 from workers.manageiq import takeover
 from workers.manageiq.report import CHANGED, LEFT_OUT, TAKEN, Report
 from workers.manageiq.ruby import MAX_BYTES, UnreadableExport
@@ -62,7 +64,7 @@ def import_policies(
     if out is None and not root.is_dir():
         raise Permanent(f"the site folder {root} does not exist: make one with catchment init, or name one with --out")
     existing = takeover.files_of_site(root)
-    context = takeover.context_of(existing, actions())
+    context = takeover.context_of(existing, actions(), load_settings(root) if root.is_dir() else Settings())
     try:
         drafts, report = takeover.convert(_content(file), context, assign)
     except UnreadableExport as mistake:

@@ -52,7 +52,7 @@ def try_provider(provider: ProviderConfig, kind: ProviderKind) -> Trial:
 
 def _sign_in(trial: Trial, provider: ProviderConfig) -> None:
     if provider.session is None:
-        trial.add("sign in", None, "this provider needs no cloud to sign in to")
+        trial.add("sign in", None, "no cloud of clouds.yaml to sign in to: what follows signs in where it must")
         return
     try:
         token = provider.session().get_token()

@@ -30,8 +30,9 @@ class Items:
 
     policies: dict[str, Item] = field(default_factory=dict)
     alerts: dict[str, Item] = field(default_factory=dict)
-    #: Profiles, and the identities of the policies in each.
+    #: Profiles, and the identities of the policies, or of the alerts, in each.
     profiles: dict[str, tuple[Item, list[str]]] = field(default_factory=dict)
+    alert_profiles: dict[str, tuple[Item, list[str]]] = field(default_factory=dict)
 
 
 def items_of(data: Any, report: Report) -> Items:
@@ -60,20 +61,30 @@ def items_of(data: Any, report: Report) -> Items:
 def _sort(name: str, item: Item, found: Items, report: Report) -> None:
     match name:
         case "MiqPolicySet":
-            members = [_note(found.policies, "policy", one, report) for one in mappings(item.get("MiqPolicy"))]
-            key = identity(item)
-            if key in found.profiles:
-                report.left_out((f"profile {title(item)!r}",), "it stands in the export twice: the first is taken")
-            found.profiles.setdefault(key, (item, list(dict.fromkeys(members))))
+            _set(
+                found.profiles,
+                item,
+                [_note(found.policies, "policy", m, report) for m in _in(item, "MiqPolicy")],
+                report,
+            )
         case "MiqPolicy":
             _note(found.policies, "policy", item, report)
         case "MiqAlertSet":
-            for one in mappings(item.get("MiqAlert")):
-                _note(found.alerts, "alert", one, report)
-            what = "an alert profile is not needed: an alert applies to every object of its kind where its `when` holds"
-            report.changed((f"alert profile {title(item)!r}",), what)
+            members = [_note(found.alerts, "alert", one, report) for one in _in(item, "MiqAlert")]
+            _set(found.alert_profiles, item, members, report)
         case _:
             _note(found.alerts, "alert", item, report)
+
+
+def _in(item: Item, name: str) -> list[Item]:
+    return list(mappings(item.get(name)))
+
+
+def _set(found: dict[str, tuple[Item, list[str]]], item: Item, members: list[str], report: Report) -> None:
+    key = identity(item)
+    if key in found:
+        report.left_out((f"profile {title(item)!r}",), "it stands in the export twice: the first is taken")
+    found.setdefault(key, (item, list(dict.fromkeys(members))))
 
 
 def _note(found: dict[str, Item], noun: str, item: Item, report: Report) -> str:

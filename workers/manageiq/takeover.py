@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.alert import read as alerts
 from tasks.model.errors import Permanent
 from tasks.policy import read as policies
-from tasks.site import events
+from tasks.site import events, profiles
 from tasks.site.contracts import Problem, SiteContext
 from tasks.site.settings import Settings
 from tasks.site.walk import matches, read, walk
@@ -25,7 +26,7 @@ from workers.manageiq.ruby import load
 #: Which place a profile is assigned to: the keys of ``assign``.
 Place = dict[str, str]
 
-_PATTERNS = (*policies.PART.patterns, *alerts.PART.patterns, *events.PATTERNS)
+_PATTERNS = (*policies.PART.patterns, *alerts.PART.patterns, *profiles.PATTERNS, *events.PATTERNS)
 #: The first line of a file that was imported: by it, the next import of the same item finds the file again.
 _HEAD = "# Imported from ManageIQ, guid {}.\n"
 _KNOWN = re.compile(rb"# Imported from ManageIQ, guid ([\w-]{1,100})\.\r?\n")
@@ -49,10 +50,10 @@ def files_of_site(root: Path) -> dict[str, bytes]:
     return read(root, folder)
 
 
-def context_of(files: Mapping[str, bytes], actions: Mapping[str, Any]) -> SiteContext:
-    """What the readers are told: the actions, and the events that there are."""
+def context_of(files: Mapping[str, bytes], actions: Mapping[str, Any], settings: Settings) -> SiteContext:
+    """What the readers are told: the settings, the actions, and the events that there are."""
     own = {path: text for path, text in files.items() if any(matches(path, pattern) for pattern in events.PATTERNS)}
-    return SiteContext(Settings(), {}, actions, events.definitions_of(own)[0])
+    return SiteContext(settings, {}, actions, events.definitions_of(own)[0])
 
 
 def convert(content: bytes, context: SiteContext, places: Sequence[Place]) -> tuple[list[Draft], Report]:
@@ -70,37 +71,50 @@ def convert(content: bytes, context: SiteContext, places: Sequence[Place]) -> tu
         if entries:
             written[key] = [entry["name"] for entry in entries]
             drafts.append(Draft("policies", key, name, {"policies": entries}))
-    drafts += _profiles(items, written, places, kit.report)
+    told: dict[str, list[str]] = {}
+    found: list[Draft] = []
     for key, name in names_of(items.alerts).items():
         entry = alert_entry(items.alerts[key], name, kit)
         if entry is not None:
-            drafts.append(Draft("alerts", key, name, {"alerts": [entry]}))
-    return drafts, kit.report
+            told[key] = [entry["name"]]
+            found.append(Draft("alerts", key, name, {"alerts": [entry]}))
+    drafts += _profiles(items, written, told, places, kit.report)
+    return [*drafts, *found], kit.report
 
 
 def _profiles(
-    items: Items, written: Mapping[str, list[str]], places: Sequence[Place], report: Report
-) -> Iterable[Draft]:
+    items: Items, policies: Mapping[str, list[str]], alerts: Mapping[str, list[str]], places: Sequence[Place],
+    report: Report,
+) -> Iterable[Draft]:  # fmt: skip
     """The profiles of the export, and one for each policy that is in none: an export names no assignments."""
-    held = {key for _, members in items.profiles.values() for key in members}
-    alone = {key: items.policies[key] for key in written if key not in held}
-    all_of = {key: item for key, (item, _) in items.profiles.items()} | alone
-    for key, name in names_of(all_of).items():
-        path = (f"profile {name!r}",)
-        members = items.profiles[key][1] if key in items.profiles else [key]
-        names = [policy for member in members for policy in written.get(member, ())]
-        if not names:
-            report.left_out(path, "none of its policies could be taken over")
+    grouped = {key for _, members in items.profiles.values() for key in members}
+    alone = {key: items.policies[key] for key in policies if key not in grouped}
+    held = items.profiles | items.alert_profiles
+    names = names_of({key: one for key, (one, _) in held.items()} | alone)
+    for key in names:
+        sort, taken = ("alerts", alerts) if key in items.alert_profiles else ("policies", policies)
+        members = held[key][1] if key in held else [key]
+        rules = [name for member in members for name in taken.get(member, ())]
+        if not rules:
+            report.left_out((f"profile {names[key]!r}",), f"none of its {sort} could be taken over")
             continue
-        entry: dict[str, Any] = {"name": name, "policies": names}
-        entry["assign"] = [dict(place) for place in places] or [{"tag": file_of(name) or key}]
-        why = "" if key in items.profiles else "the policy is in no profile; "
-        if places:
-            report.changed(path, f"{why}assigned as --assign says: exports do not tell where")
-        else:
-            entry["active"] = False
-            report.changed(path, f"{why}exports do not tell where it applies: set assign, and active: true")
-        yield Draft("profiles", key, name, {"profiles": [entry]})
+        why = "" if key in held else "the policy is in no profile; "
+        yield _profile(key, names[key], {sort: rules}, places, why, report)
+
+
+def _profile(
+    key: str, name: str, rules: Mapping[str, list[str]], places: Sequence[Place], why: str, report: Report
+) -> Draft:
+    entry: dict[str, Any] = {"name": name, **rules}
+    entry["assign"] = [dict(place) for place in places] or [{"tag": file_of(name) or key}]
+    if places:
+        report.changed((f"profile {name!r}",), f"{why}assigned as --assign says: exports do not tell where")
+    else:
+        entry["active"] = False
+        report.changed(
+            (f"profile {name!r}",), f"{why}exports do not tell where it applies: set assign, and active: true"
+        )
+    return Draft("profiles", key, name, {"profiles": [entry]})
 
 
 def placed(drafts: Sequence[Draft], existing: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -134,9 +148,11 @@ def prove(made: Mapping[str, bytes], existing: Mapping[str, bytes], context: Sit
 
 def _errors(files: Mapping[str, bytes], context: SiteContext) -> list[Problem]:
     found: list[Problem] = []
-    for part in (policies.PART, alerts.PART):
+    values: dict[str, Any] = {}
+    for part in (profiles.PART, policies.PART, alerts.PART):
         own = {path: text for path, text in files.items() if any(matches(path, p) for p in part.patterns)}
-        found += part.read(own, context)[1]
+        values[part.name], problems = part.read(own, replace(context, parts=values))
+        found += problems
     return [problem for problem in found if problem.severity == "error"]
 
 

@@ -27,10 +27,12 @@ from workers.web import (
     operations,
     pages,
     signin,
+    timeline_pages,
 )
 from workers.web.envelope import Envelope
 from workers.web.faults import on_http, on_invalid
 from workers.web.gate import Gate
+from workers.web.intake import Intake
 from workers.web.key import load_key
 from workers.web.pace import Pace
 from workers.web.web import Web
@@ -49,13 +51,14 @@ def create_app(
     now: Callable[[], datetime] = clock.now,
     hosts: Iterable[str] | None = None,
     pace: Pace | None = None,
+    intake: Intake | None = None,
 ) -> FastAPI:
     """The application for one installation; nothing of a browser's is kept in it.
 
     ``key`` signs sessions; None reads ``web.key`` in the folder ``var`` of the site at ``root``, and makes
     it on first use. ``ring`` is called after a retry was committed, so that workers need not wait for the
     sweep. ``hosts`` are the names that a Host header may carry; None takes those of loopback while the
-    server listens there, and any name otherwise.
+    server listens there, and any name otherwise. ``intake`` takes what providers push; without it none may.
 
     Raises :class:`tasks.model.errors.Permanent` for a key file that others can read.
     """
@@ -67,6 +70,7 @@ def create_app(
         ring=ring,
         hosts=frozenset(name.lower() for name in hosts) if hosts is not None else default_hosts(settings.web.host),
         pace=pace or Pace(),
+        intake=intake,
     )
     app = FastAPI(
         title="Catchment",
@@ -87,6 +91,7 @@ def create_app(
         operations.router,
         metrics.router,
         pages.router,
+        timeline_pages.router,
         buttons.router,
         incident_pages.router,
         incident_buttons.router,

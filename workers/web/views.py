@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from tasks.ledger import health
 from tasks.model import clock
+from workers.web.timeline_links import of_object
 
 #: A value nested deeper than this is shown as JSON text: a page has to be read.
 NESTED = 6
@@ -21,9 +22,9 @@ LONG = 30
 
 #: How a word is to be taken: good, worth a look, or bad. Words that are not here are plain.
 _TONES = {
-    **dict.fromkeys(("fired", "done", "read", "finished", "closed", "created", "converted"), "good"),
+    **dict.fromkeys(("fired", "done", "success", "read", "finished", "closed", "created", "converted"), "good"),
     **dict.fromkeys(("pending", "asked", "owed", "being read", "acknowledged", "warning", "holds"), "warn"),
-    **dict.fromkeys(("dead", "failed", "error", "open", "critical", "missing", "cannot notify"), "bad"),
+    **dict.fromkeys(("dead", "failed", "failure", "error", "open", "critical", "missing", "cannot notify"), "bad"),
     # The words of tasks.ledger.health about a provider.
     **dict.fromkeys((health.RECEIVING, health.CONNECTED, "exact"), "good"),
     **dict.fromkeys((health.CATCHING_UP, health.SILENT, health.NEVER, "late"), "warn"),
@@ -49,7 +50,7 @@ def _environment() -> Environment:
         "tone": tone,
         "safe_part": Markup,
     }
-    environment.globals |= {"NESTED": NESTED, "LONG": LONG}
+    environment.globals |= {"NESTED": NESTED, "LONG": LONG, "timeline_of": of_object}
     return environment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -13,13 +13,17 @@ from tasks.ledger.session import Ledger
 from tasks.site.settings import Settings
 from workers.web.pace import Pace
 
+if TYPE_CHECKING:
+    from workers.web.intake import Intake
+
 
 @dataclass(frozen=True, slots=True)
 class Web:
     """The web process as its routes see it.
 
     ``key`` signs sessions and forms, ``now`` is the clock, ``ring`` tells the workers that something is
-    due again; ``hosts`` are the names that a Host header may carry (None: any).
+    due again; ``hosts`` are the names that a Host header may carry (None: any). ``intake`` takes what is
+    pushed (None: nothing is).
     """
 
     ledger: Ledger
@@ -29,6 +33,7 @@ class Web:
     ring: Callable[[], None]
     hosts: frozenset[str] | None
     pace: Pace = field(default_factory=Pace)
+    intake: Intake | None = None
 
     @property
     def tls(self) -> bool:

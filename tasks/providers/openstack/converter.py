@@ -44,7 +44,8 @@ class OpenStackConverter:
         raw, shape = _type(content)
         payload = mapping(content.get("payload"))
         opened = open_payload(shape, payload)
-        twin = twins.twin_of(shape, opened, content) if shape.twin and message.form == envelope.OSLO else None
+        telemetry = message.form == envelope.TELEMETRY
+        twin = twins.twin_of(shape, opened, content, telemetry=telemetry) if shape.twin else None
         return Identity(
             message_id=_message_id(content),
             raw_event_type=raw,

@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
+from openstack import exceptions as sdk_errors
 from openstack.connection import Connection
+from openstack.proxy import Proxy
 
 from tasks.model.errors import Permanent, ProviderDown
 from tasks.model.event import ObjectRef
@@ -18,8 +20,11 @@ from tasks.providers.contracts import ProviderConfig, Reading
 from tasks.providers.openstack import attributes
 from tasks.providers.openstack.failures import NotAllowed, map_errors
 from tasks.providers.openstack.flavors import FlavorBook
-from tasks.providers.openstack.kinds import KINDS, Kind, host_name, is_id
+from tasks.providers.openstack.kinds import KINDS, Kind, is_id
 from tasks.providers.openstack.session import connection
+
+#: Heat tells its versions at its root alone, where the catalogue does not lead.
+_WITHOUT_VERSIONS = frozenset({"orchestration"})
 
 
 class OpenStackInventory:
@@ -36,12 +41,12 @@ class OpenStackInventory:
     def __init__(self, provider: ProviderConfig) -> None:
         self._provider = provider
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connections: dict[bool, Connection] = {}
         self._services: dict[str, Any] = {}
         self._flavors = FlavorBook()
 
     def read(self, ref: ObjectRef) -> Reading:
-        """Read one object with one call.
+        """Read one object with one call, a stack with two.
 
         Raises :class:`tasks.model.errors.Gone` on 404, ``Permanent`` for a kind or an id that cannot be
         one of OpenStack's, and ``ProviderDown``, ``SignedOut`` or ``Transient`` for all other failures.
@@ -61,7 +66,7 @@ class OpenStackInventory:
 
         A user who may not (403) gets the own project's objects: its project, public flavors and no hosts.
         Raises ``ProviderDown``, ``SignedOut`` or ``Transient``; what was yielded before stays valid, but the
-        list is then not complete.
+        list is then not complete; ``Absent`` where the cloud lacks the service that has the kind.
         """
         how = self._kind(kind)
         try:
@@ -76,10 +81,11 @@ class OpenStackInventory:
     def close(self) -> None:
         """Give connections back. The reader may be used again: it then signs in anew."""
         with self._lock:
-            connected, self._connection = self._connection, None
+            connected = list(self._connections.values())
+            self._connections.clear()
             self._services.clear()
-        if connected is not None:
-            connected.session.close()
+        for connection_made in connected:
+            connection_made.session.close()
 
     def _kind(self, kind: str) -> Kind:
         how = KINDS.get(kind)
@@ -101,9 +107,13 @@ class OpenStackInventory:
         if found is not None:
             return found
         with self._lock, map_errors(self._provider.name, name):
-            if self._connection is None:
-                self._connection = connection(self._session())
-            found = self._services[name] = getattr(self._connection, name)
+            strict = name not in _WITHOUT_VERSIONS
+            if strict not in self._connections:
+                self._connections[strict] = connection(self._session(), strict=strict)
+            found = getattr(self._connections[strict], name)
+            if not isinstance(found, Proxy):
+                raise sdk_errors.ServiceDisabledException(name)
+            self._services[name] = found
             return found
 
     def _stream(self, kind: str, how: Kind, *, every: bool) -> Iterator[Reading]:
@@ -115,7 +125,7 @@ class OpenStackInventory:
 
     def _reading(self, kind: str, how: Kind, found: Any) -> Reading | None:
         """What is kept of an object; None for what is no object of the kind."""
-        key = attributes.text(host_name(found) if kind == "host" else found.id)
+        key = attributes.text(how.key(found))
         if key is None or getattr(found, how.proof) is None:
             return None
         tenant = attributes.text(getattr(found, how.owner)) if how.owner else None

@@ -36,3 +36,11 @@ class OpenStackOptions(BaseModel, extra="forbid"):
         default=list(IGNORED), description="Event types that are counted as rejected and not kept."
     )
     inventory: Literal["auto", "none"] = Field("auto", description="none: no inventory is read of this provider.")
+    full_every_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="A full refresh so often, instead of `refresh.full_every_seconds`. 0: never by the clock.",
+    )
+    reads_per_second: float | None = Field(
+        None, ge=0, description="Reads a second at the most, instead of `refresh.reads_per_second`. 0: no limit."
+    )

@@ -180,14 +180,15 @@ def _check_yaml(path: Path) -> None:
         raise SiteInvalid(f"{path}: it cannot be read as YAML ({type(mistake).__name__}).") from None
 
 
-def connection(session: keystone.Session) -> Connection:
+def connection(session: keystone.Session, *, strict: bool = True) -> Connection:
     """An openstacksdk connection over a session, in the region and by the interface that its cloud names.
 
-    A service that is absent or cannot be discovered raises when it is first asked for, every time.
+    A service that is absent or cannot be discovered raises when it is first asked for, every time. One that
+    is not ``strict`` takes the catalogue's word for services that tell no versions where the catalogue leads.
     """
     if isinstance(session, CloudSession):
-        return Connection(config=session.cloud, strict_proxies=True)
-    return Connection(session=session, strict_proxies=True)
+        return Connection(config=session.cloud, strict_proxies=strict)
+    return Connection(session=session, strict_proxies=strict)
 
 
 def endpoint_filter(session: keystone.Session, service_type: str) -> dict[str, Any]:

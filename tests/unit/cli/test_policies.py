@@ -54,7 +54,7 @@ def test_policies_are_listed(site: Site) -> None:
     assert "1h30m" in listed
 
 
-def test_every_condition_is_told_and_nothing_is_done(site: Site) -> None:
+def test_check_26_and_36_every_condition_is_told_and_nothing_is_done(site: Site) -> None:
     found = json.loads(site.run("policies", "resolve", "north", "server/s1", "--event", "vm_poweroff", "--json").stdout)
     first, second = found
     assert (first["policy"], first["event"]) == ("large and off", "vm_poweroff")
@@ -89,7 +89,7 @@ def test_what_cannot_be_resolved_is_told(site: Site) -> None:
     assert "policies/a.yaml" in site.run("policies", "list", code=2).stderr
 
 
-def test_an_object_is_checked_by_hand_and_its_checks_are_listed(site: Site) -> None:
+def test_check_113_an_object_is_checked_by_hand_and_its_checks_are_listed(site: Site) -> None:
     told = site.run("policies", "check", "north", "server/s1").stdout
     assert told.startswith("server/s1 is being checked: event ")
     with site.ledger.transaction() as session:

@@ -191,11 +191,13 @@ def test_alert_with_an_expression_is_taken_over() -> None:
     assert report.complete()
 
 
-def test_alert_profile_is_not_needed_and_its_alerts_are_taken_over() -> None:
+def test_alert_profile_holds_its_alerts_and_applies_nowhere_until_it_is_assigned() -> None:
     held = {"MiqAlertSet": {"guid": "s", "description": "All of them", "MiqAlert": [alert()["MiqAlert"]]}}
     files, report = took(held)
-    assert list(files) == ["alerts/imported-too-big.yaml"]
-    assert "alert profile 'All of them'" in changes(report)[0]
+    assert list(files) == ["profiles/imported-all-of-them.yaml", "alerts/imported-too-big.yaml"]
+    [profile] = files["profiles/imported-all-of-them.yaml"]["profiles"]
+    assert (profile["alerts"], profile["active"]) == (["Too big"], False)
+    assert "profile 'All of them'" in changes(report)[0]
 
 
 @pytest.mark.parametrize(("written", "active"), [(True, True), (False, False), (None, False)])

@@ -74,7 +74,7 @@ def entry(**keys: str) -> str:
 
 def test_part_names_its_files() -> None:
     assert PART.name == "policies"
-    assert PART.patterns == ("policies/*.yaml", "policies/*.yml", "profiles/*.yaml", "profiles/*.yml")
+    assert PART.patterns == ("policies/*.yaml", "policies/*.yml")
     assert PART.read({}, CONTEXT)[1] == []
 
 

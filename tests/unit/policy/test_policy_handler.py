@@ -113,7 +113,7 @@ def test_event_that_is_not_to_be_enforced_is_not_asked() -> None:
     assert view.asked == []
 
 
-def test_check_24_met_condition_matches_and_asks_for_the_actions_of_success() -> None:
+def test_check_24_and_25_met_condition_matches_and_asks_for_the_actions_of_success() -> None:
     outcome = conclude(ONE % ("p1", 1000))
     [finding] = outcome.findings
     assert (finding.kind, finding.name, finding.verdict) == ("policy", "big", "matched")
@@ -130,7 +130,7 @@ def test_check_24_met_condition_matches_and_asks_for_the_actions_of_success() ->
     assert asked.target == ObjectRef("server", "s1")
 
 
-def test_check_24_unmet_condition_does_not_match_and_asks_for_the_actions_of_failure() -> None:
+def test_check_24_and_25_unmet_condition_does_not_match_and_asks_for_the_actions_of_failure() -> None:
     outcome = conclude(ONE % ("p1", 9000))
     assert [finding.verdict for finding in outcome.findings] == ["not matched"]
     assert outcome.findings[0].detail["found"] == 4096

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from tasks.model.outcome import ObjectFacts
 from tasks.policy.model import PolicySet
 from tasks.policy.read import read
 from tasks.site.contracts import SiteContext
+from tasks.site.profiles import read as read_profiles
 from tasks.site.settings import Settings
 
 NOW = datetime(2031, 5, 4, tzinfo=UTC)
@@ -25,9 +27,10 @@ POLICIES = b"""policies:
 
 
 def site(profiles: str) -> tuple[PolicySet, list[str]]:
-    files = {"policies/a.yaml": POLICIES, "profiles/a.yaml": profiles.encode()}
-    found, problems = read(files, SiteContext(Settings(), {}, actions()))
-    return found, [str(p) for p in problems]
+    context = SiteContext(Settings(), {}, actions())
+    held, wrong = read_profiles({"profiles/a.yaml": profiles.encode()}, context)
+    found, problems = read({"policies/a.yaml": POLICIES}, replace(context, parts={"profiles": held}))
+    return found, [str(p) for p in [*wrong, *problems]]
 
 
 def facts(**attributes: Any) -> Facts:
@@ -52,7 +55,7 @@ def facts(**attributes: Any) -> Facts:
         ("{project: blue}, {provider: north}", True),
     ],
 )
-def test_a_profile_applies_where_it_is_assigned(assign: str, applies: bool) -> None:
+def test_check_17_and_23_a_profile_applies_where_it_is_assigned(assign: str, applies: bool) -> None:
     found, problems = site(f"profiles:\n- {{name: gold, policies: [p], assign: [{assign}]}}\n")
     assert problems == []
     assert found.assigned(found.policies["p"], facts()) == (applies, ["gold"])
@@ -83,7 +86,7 @@ def test_tags_of_another_shape_hold_no_tag(attributes: dict[str, Any]) -> None:
         ("- {name: a, policies: [q], assign: [{provider: north}]}", "there is no policy 'q'"),
         ("- {name: a, policies: [p], assign: [{}]}", "names no place"),
         ("- {name: a, policies: [p], assign: [{cluster: x}]}", "cluster"),
-        ("- {name: a, policies: [], assign: [{tag: x}]}", "policies"),
+        ("- {name: a, policies: [], assign: [{tag: x}]}", "nothing belongs to it"),
         ("- {name: a, policies: [p], assign: [{tag: x}]}\n- {name: a, policies: [p], assign: [{tag: x}]}", "already"),
     ],
 )

@@ -33,7 +33,7 @@ def opened(ground: Ground, name: str = "operator", **more: Any) -> dict[str, Any
     return found
 
 
-def test_request_is_opened_with_its_address_and_parameters(ground: Ground) -> None:
+def test_check_101_request_is_opened_with_its_address_and_parameters(ground: Ground) -> None:
     result = opened(ground)
     options = result.pop("options")
     assert {key: result[key] for key in ("type", "request_type", "approval_state", "request_state", "status")} == {
@@ -60,7 +60,7 @@ def test_defaults_and_the_older_form_of_text(ground: Ground) -> None:
     assert plain["options"]["uri"] == "/System/Process/AUTOMATION_REQUEST#create"
 
 
-def test_approving_at_once_and_acting_for_somebody_else_take_the_role_admin(ground: Ground) -> None:
+def test_check_90_and_111_approving_at_once_and_acting_for_somebody_else_take_the_role_admin(ground: Ground) -> None:
     for requester in ({"auto_approve": True}, {"user_name": "erin"}):
         answer = ground.client("operator").post(URL, json={**BODY, "requester": requester})
         assert answer.status_code == 403
@@ -92,7 +92,7 @@ def test_bad_input_is_told_and_nothing_is_opened(ground: Ground, body: dict[str,
     assert ground.client("boss").get(URL).json()["resources"] == []
 
 
-def test_decisions_one_by_one_and_in_bulk(ground: Ground) -> None:
+def test_check_110_decisions_one_by_one_and_in_bulk(ground: Ground) -> None:
     first, second, third = (opened(ground)["id"] for _ in range(3))
     client = ground.client("operator")
     assert client.post(f"{URL}/{first}", json={"action": "approve", "reason": " "}).status_code == 400
@@ -133,6 +133,6 @@ def test_token_of_a_project_sees_that_projects_requests(ground: Ground) -> None:
     assert bulk["results"][0]["message"] == "there is no such request"
 
 
-def test_scheduled_request_says_so(ground: Ground) -> None:
+def test_check_104_scheduled_request_says_so(ground: Ground) -> None:
     options = opened(ground, parameters={"schedule_time": "2040-01-02T03:04:05Z"})["options"]
     assert (options["schedule_type"], options["attrs"]) == ("schedule", {"userid": "operator"})
