@@ -23,6 +23,7 @@ from tasks.ledger.providers import Cursor, Provider
 from tasks.ledger.tally import provider_id
 from tasks.model import clock
 from tasks.model.errors import BadMonitor, CatchmentError, Transient
+from tasks.model.event import source_of
 from tasks.providers.choose import Choice, choose
 from tasks.providers.contracts import Batch, ProviderConfig, ProviderKind
 from tasks.providers.patience import Patience
@@ -89,7 +90,7 @@ def enrol(installation: Installation, provider: ProviderConfig, kind: ProviderKi
     """
     with installation.ledger.transaction() as session:
         now = clock.now()
-        source = getattr(provider.options, "source", None)
+        source = getattr(provider.options, "source", None) or _own_word(kind)
         row = session.execute(select(Provider.id, Provider.source).where(Provider.name == provider.name)).first()
         made = row.id if row is not None else provider_id(session, provider.name, provider.kind, now)
         if source != (row.source if row is not None else None):
@@ -103,6 +104,12 @@ def enrol(installation: Installation, provider: ProviderConfig, kind: ProviderKi
         else:
             want(session, [Wish(made, FULL, None)], now, settle=0)
         return made
+
+
+def _own_word(kind: ProviderKind) -> str | None:
+    """The word of a kind whose converter has another one than the kind's name says; None for all others."""
+    word = kind.converter.source
+    return None if word == source_of(kind.name) else word
 
 
 def start(

@@ -104,7 +104,7 @@ def test_a_packages_kind_joins_the_table_with_its_converter_watched(installed: A
     assert (kind.options, kind.monitors, kind.converter.source) == (MyOptions, (Mine,), "MINE")
     provider = ProviderConfig("p", "mine", MyOptions())
     assert isinstance(table.converter_of(provider), WatchedConverter)
-    assert table.source_of(provider) == "MINE"
+    assert table.converter_of(provider).source == "MINE"
     assert table.broken() == ()
 
 
