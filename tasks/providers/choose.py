@@ -39,7 +39,7 @@ def choose(kind: ProviderKind, provider: ProviderConfig) -> Choice:
     for monitor in sorted(kind.monitors, key=lambda m: m.priority, reverse=True):
         if monitor.priority < 0:
             continue
-        answer = _ask(monitor, provider)
+        answer = ask(monitor, provider)
         if answer.ok:
             return Choice(monitor, passed_over)
         passed_over.append((monitor.name, answer.reason))
@@ -47,7 +47,8 @@ def choose(kind: ProviderKind, provider: ProviderConfig) -> Choice:
     raise ProviderDown(f"{provider.name}: no monitor is available. {reasons}")
 
 
-def _ask(monitor: type[Monitor], provider: ProviderConfig) -> Availability:
+def ask(monitor: type[Monitor], provider: ProviderConfig) -> Availability:
+    """Whether a monitor can serve a provider; whatever it does instead of saying so means that it cannot."""
     try:
         answer = monitor.available(provider)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a package's monitor that breaks the contract must not hide the others

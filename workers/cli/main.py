@@ -26,7 +26,7 @@ COMMANDS = {
     "check": _Named("workers.cli.check", "check", "Report every mistake in a site."),
     "demo": _Named("workers.cli.demo", "demo", "Run everything against a simulated cloud."),
     "db": _Named("workers.cli.db", "db", "Bring the ledger's tables up to this release, or check them."),
-    "providers": _Named("workers.cli.providers", "providers", "Show how the providers are, and try them."),
+    "providers": _Named("workers.cli.providers", "providers", "Show how the providers are, try, add and edit them."),
     "new": _Named("workers.cli.new", "new", "Write a package to start a plugin from."),
     "events": _Named("workers.cli.events", "list_events", "List events, or follow them as they come."),
     "why": _Named("workers.cli.why", "tell_why", "Tell why one event led to what it led to."),
