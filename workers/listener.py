@@ -25,8 +25,9 @@ from tasks.ledger.providers import Provider
 from tasks.model import clock
 from tasks.model.errors import CatchmentError
 from tasks.providers.choose import Choice
-from tasks.providers.contracts import Batch, Monitor, ProviderConfig
+from tasks.providers.contracts import Batch, ProviderConfig
 from tasks.providers.table import kinds
+from tasks.providers.watched import WatchedMonitor
 from workers import app as application
 from workers import logs
 from workers.embedded import wait_for_broker
@@ -52,7 +53,7 @@ class Listener:
         self._installation = installation
         self._provider = provider
         self._stopping = stopping
-        self._monitor: Monitor | None = None
+        self._monitor: WatchedMonitor | None = None
         self._signed = 0.0
         self._left_to = ""
         self._pressure = Pressure(installation)
@@ -122,7 +123,7 @@ class Listener:
             )
         self._stopping.wait(RECHECK_SECONDS)
 
-    def _take(self, monitor: Monitor, ingest: Ingest, name: str, known: int) -> None:
+    def _take(self, monitor: WatchedMonitor, ingest: Ingest, name: str, known: int) -> None:
         """Store what comes until a lull. While the ledger writes one batch, the next one is read already."""
         settings = self._installation.site.settings
 

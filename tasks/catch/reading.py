@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tasks.ledger.base import dump_json, quick_json
 from tasks.model import clock
-from tasks.model.errors import BadPayload
+from tasks.model.errors import BadMonitor, BadPayload
 from tasks.model.event import Identity, Message
 from tasks.model.event import Notification as Raw
 from tasks.providers.contracts import Converter
@@ -56,6 +56,9 @@ def unwrap(
             messages = [(converter.identify(message), message) for message in converter.unwrap(raw.body)]
             wanted = [(i, m) for i, m in messages if i.event_type not in ignore and i.raw_event_type not in ignore]
             found = [_caught(identity, message, raw.road) for identity, message in wanted]
+        except BadMonitor:
+            # The converter hangs, which says nothing of this message: it stays with its source.
+            raise
         except BadPayload as error:
             caught.append(_quarantined(raw, str(error), body_limit))
         except Exception as error:  # noqa: BLE001 - a converter's bug must not keep the batch from being stored

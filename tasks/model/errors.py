@@ -55,6 +55,10 @@ class SignedOut(Transient):
     """The provider refuses the credentials."""
 
 
+class BadMonitor(Transient):
+    """A monitor breaks its contract: it raises what it must not, never returns, or hands over nonsense."""
+
+
 class Gone(CatchmentError):
     """The provider says that the object does not exist (404, and nothing else)."""
 

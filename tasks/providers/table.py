@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import structlog
 
-from tasks.providers.contracts import Converter, Monitor, ProviderConfig, ProviderKind
+from tasks.providers.admission import admitted
+from tasks.providers.contracts import Converter, ProviderConfig, ProviderKind
 from tasks.providers.null_monitor import NullMonitor
 
 log = structlog.get_logger(__name__)
 
-#: Packages add monitors under this entry point group: a class with an attribute ``kind``.
+#: Packages add to the table under this entry point group: a monitor's class with an attribute ``kind``, for a kind
+#: that is there, or a :class:`tasks.providers.contracts.ProviderKind` of their own.
 GROUP = "catchment.monitors"
-#: What every monitor has (:class:`tasks.providers.contracts.Monitor`).
-_MEMBERS = ("name", "priority", "push", "available", "start", "batches", "stop")
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A monitor of an installed package that could not be added, and why."""
+    """What an installed package brings and could not be added, and why."""
 
     entry_point: str
     reason: str
@@ -39,7 +39,7 @@ def converter_of(provider: ProviderConfig) -> Converter:
 
 
 def broken() -> tuple[Broken, ...]:
-    """The monitors of installed packages that are left out of :func:`kinds`."""
+    """What installed packages bring and is left out of :func:`kinds`."""
     return _table()[1]
 
 
@@ -139,28 +139,15 @@ def _http() -> ProviderKind:
 def _extended(
     table: dict[str, ProviderKind], points: Iterable[EntryPoint]
 ) -> tuple[dict[str, ProviderKind], tuple[Broken, ...]]:
-    """The table with the monitors of installed packages; one that cannot be used is told and left out."""
+    """The table with what installed packages bring; what cannot be used is told and left out."""
     left_out: list[Broken] = []
     for point in points:
         try:
-            kind, monitor = _loaded(table, point)
-        except Exception as error:  # a broken package must hurt nothing but itself
+            kind = admitted(table, point.load())
+        except (Exception, SystemExit) as error:  # a broken package must hurt nothing but itself
             reason = f"{type(error).__name__}: {error}"
-            log.exception("a monitor of an installed package cannot be used", entry_point=point.value, reason=reason)
+            log.exception("what an installed package brings cannot be used", entry_point=point.value, reason=reason)
             left_out.append(Broken(point.value, reason))
         else:
-            table[kind.name] = replace(kind, monitors=(*kind.monitors, monitor))
+            table[kind.name] = kind
     return table, tuple(left_out)
-
-
-def _loaded(table: Mapping[str, ProviderKind], point: EntryPoint) -> tuple[ProviderKind, type[Monitor]]:
-    monitor = point.load()
-    missing = [member for member in ("kind", *_MEMBERS) if not hasattr(monitor, member)]
-    if missing:
-        raise TypeError(f"the monitor has no {', '.join(missing)}")
-    if monitor.kind not in table:
-        raise ValueError(f"there is no kind {monitor.kind!r} of provider; known are: {', '.join(sorted(table))}")
-    kind = table[monitor.kind]
-    if monitor.name in {"auto", *(known.name for known in kind.monitors)}:
-        raise ValueError(f"the name {monitor.name!r} is taken")
-    return kind, monitor

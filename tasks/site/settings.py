@@ -59,6 +59,9 @@ class Catch(BaseModel, extra="forbid"):
         "stays with its source.",
     )
     seconds: float = Field(15.0, gt=0, description="How long one catch goes on while the provider has more waiting.")
+    patience_seconds: float = Field(
+        70.0, gt=0, le=200, description="A monitor that does not come back for so long is given up until it does."
+    )
     body_limit_bytes: int = Field(
         2_097_152, ge=1024, description="A larger notification is quarantined, cut to this size."
     )

@@ -1,4 +1,4 @@
-"""``catchment providers``: how the providers are, and whether they can be reached right now."""
+"""``catchment providers``: how the providers are, whether they can be reached right now, and their entries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tasks.site.load import load_site, site_root
 from workers import readers
 from workers.cli.installation import json_option, present_ledger, site_option
 from workers.cli.output import ago, as_document, complain, hint, short, table, text
+from workers.cli.provider_entries import add, edit, remove
 from workers.cli.trial import Trial, try_provider
 
 _COLOURS = {
@@ -30,7 +31,12 @@ _COLOURS = {
 @click.group("providers")
 @site_option
 def providers() -> None:
-    """Show how the providers are, and try them."""
+    """Show how the providers are, try them, and change providers.yaml."""
+
+
+providers.add_command(add)
+providers.add_command(edit)
+providers.add_command(remove)
 
 
 @providers.command("list")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import BaseModel
 
 from tasks.providers import table
+from tasks.providers.contracts import ProviderConfig, ProviderKind
 from tasks.providers.null_monitor import NullMonitor
+from tasks.providers.openstack.converter import OpenStackConverter
+from tasks.providers.watched import WatchedConverter
 
 
 class Added(NullMonitor):
@@ -26,6 +31,31 @@ class Stranger(Added):
 
 class Namesake(Added):
     name: ClassVar[str] = "panko"
+
+
+class Nonsense(Added):
+    name: ClassVar[str] = "nonsense"
+    priority: ClassVar[Any] = "high"
+
+
+class Mine(NullMonitor):
+    name: ClassVar[str] = "mine"
+
+
+class MyOptions(BaseModel, extra="forbid"):
+    monitor: str = "mine"
+
+
+class MyConverter(OpenStackConverter):
+    source: ClassVar[str] = "MINE"
+
+
+OWN_KIND = ProviderKind("mine", MyConverter(), MyOptions, (Mine,), None)
+TAKEN_KIND = replace(OWN_KIND, name="openstack")
+NO_OPTIONS = replace(OWN_KIND, options=dict)
+NO_MONITORS = replace(OWN_KIND, monitors=())
+NO_CONVERTER = replace(OWN_KIND, converter=object())  # type: ignore[arg-type]  # what a package may bring
+BAD_NAME = replace(OWN_KIND, name="My kind!")
 
 
 class Half:
@@ -68,13 +98,29 @@ def test_a_packages_monitor_joins_its_kind(installed: Any) -> None:
     assert table.broken() == ()
 
 
+def test_a_packages_kind_joins_the_table_with_its_converter_watched(installed: Any) -> None:
+    installed("OWN_KIND")
+    kind = table.kinds()["mine"]
+    assert (kind.options, kind.monitors, kind.converter.source) == (MyOptions, (Mine,), "MINE")
+    provider = ProviderConfig("p", "mine", MyOptions())
+    assert isinstance(table.converter_of(provider), WatchedConverter)
+    assert table.converter_of(provider).source == "MINE"
+    assert table.broken() == ()
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("Stranger", "there is no kind 'vmware' of provider; known are: "),
         ("Namesake", "the name 'panko' is taken"),
         ("Half", "the monitor has no priority, push, available, start, batches, stop"),
+        ("Nonsense", "priority must be a whole number"),
         ("Missing", "AttributeError"),
+        ("TAKEN_KIND", "the kind 'openstack' is taken"),
+        ("NO_OPTIONS", "options is no class of pydantic's BaseModel"),
+        ("NO_MONITORS", "at least one monitor"),
+        ("NO_CONVERTER", "the converter has no source, unwrap, identify, convert"),
+        ("BAD_NAME", "is no word"),
     ],
 )
 def test_a_packages_monitor_that_cannot_be_used_is_reported_and_hurts_no_other(
