@@ -15,9 +15,9 @@ from tasks.ledger import why as story
 from workers.web import (
     api_incidents,
     api_moves,
+    api_push,
     api_silences,
     api_timeline,
-    intake,
     moves,
     probes,
     readings,
@@ -50,7 +50,7 @@ router.include_router(api_moves.router)
 router.include_router(api_incidents.router)
 router.include_router(api_silences.router)
 router.include_router(readings.router)
-router.include_router(intake.router)
+router.include_router(api_push.router)
 router.include_router(api_timeline.router)
 
 

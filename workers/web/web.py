@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from tasks.ledger.session import Ledger
 from tasks.site.settings import Settings
+from workers.web.intake import Intake
 from workers.web.pace import Pace
-
-if TYPE_CHECKING:
-    from workers.web.intake import Intake
 
 
 @dataclass(frozen=True, slots=True)
