@@ -26,6 +26,7 @@ from workers.web import (
     metrics,
     operations,
     pages,
+    provider_pages,
     signin,
     timeline_pages,
 )
@@ -71,6 +72,7 @@ def create_app(
         hosts=frozenset(name.lower() for name in hosts) if hosts is not None else default_hosts(settings.web.host),
         pace=pace or Pace(),
         intake=intake,
+        root=root or Path(),
     )
     app = FastAPI(
         title="Catchment",
@@ -95,6 +97,7 @@ def create_app(
         buttons.router,
         incident_pages.router,
         incident_buttons.router,
+        provider_pages.router,
         signin.router,
         assets.routes(),
     ):
