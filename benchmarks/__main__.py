@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import drain, latency, plain, profile, resolutions, rules, soak
+from benchmarks import drain, judging, latency, plain, profile, refreshing, resolutions, soak, timeline
 from benchmarks.report import Report, spread
 from benchmarks.stand import Setup
 
@@ -26,7 +26,7 @@ SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
     "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
 }
 STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
-PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "rules")
+PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "policies", "timeline", "refresh")
 
 
 def main() -> int:
@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--scenario", help="of the throughput, only rows whose name has this text")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long notifications are sent for latency")
     parser.add_argument("--storm", type=float, default=2000.0, help="notifications a second of the storm")
+    parser.add_argument("--stored", type=int, default=1_000_000, help="events that the timeline's ledger holds")
     parser.add_argument("--soak", type=float, default=0.0, help="watch the memory for so many seconds instead")
     given = parser.parse_args()
     report = Report()
@@ -50,7 +51,9 @@ def main() -> int:
         "stored": _stored,
         "profile": _profile,
         "resolutions": _resolutions,
-        "rules": _rules,
+        "policies": _policies,
+        "timeline": _timeline,
+        "refresh": _refresh,
     }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
@@ -152,15 +155,59 @@ def _resolutions(report: Report, given: argparse.Namespace) -> bool:
     return True
 
 
-def _rules(report: Report, given: argparse.Namespace) -> bool:
-    found = [rules.measure() for _ in range(given.rounds)]
-    report.data["rules"] = [asdict(run) for run in found]
+def _policies(report: Report, given: argparse.Namespace) -> bool:
+    found = [judging.measure() for _ in range(given.rounds)]
+    report.data["policies"] = [asdict(run) for run in found]
     row = [spread([getattr(run, part) for run in found]) for part in ("few", "many")]
     share = spread([100 * run.many / run.few for run in found])
     columns = ["microseconds an event in both stages", "five of each alone", "among 10,000 of each", "in percent"]
     lines = [["five policies and five alerts apply", *row, share]]
     report.table(f"Policies and alerts, {given.rounds} rounds", columns, lines)
     return True
+
+
+def _timeline(report: Report, given: argparse.Namespace) -> bool:
+    rounds = 10 * given.rounds
+    found = {dialect: timeline.measure(dialect, given.stored, rounds) for dialect in ("postgresql", "sqlite")}
+    report.data["timeline"] = {dialect: [page.as_dict() for page in pages] for dialect, pages in found.items()}
+    rows = [
+        [
+            f"{first.subject}, last {first.last}",
+            f"{first.events:,}",
+            *(f"{page.median:,.0f} ({page.p95:,.0f})" for page in (first, second)),
+            f"{first.size / 1000:,.0f}",
+        ]
+        for first, second in zip(*found.values(), strict=True)
+    ]
+    columns = ["the page of", "events in it", "PostgreSQL", "SQLite", "kB"]
+    title = f"The timeline with {given.stored:,} events, milliseconds: median (95 of 100) of {rounds}"
+    report.table(title, columns, rows)
+    return True
+
+
+def _refresh(report: Report, given: argparse.Namespace) -> bool:
+    storms = [refreshing.storm(objects, 4000) for objects in (1, 1000)]
+    walks = [refreshing.walk(1000, lost) for lost in (0.0, 0.1)]
+    memories = [refreshing.memory(objects) for objects in (2_000, 20_000)]
+    report.data["refresh"] = {
+        "storms": [asdict(s) for s in storms],
+        "walks": [asdict(w) for w in walks],
+        "memory": [asdict(m) for m in memories],
+    }
+    rows = [[f"a storm on {s.objects:,}", f"{s.events:,}", f"{s.requests:,}", f"{s.per_thousand:.1f}"] for s in storms]
+    report.table("Reads in a storm", ["servers", "events", "API requests", "per thousand events"], rows)
+    rows = [
+        [
+            f"{w.lost:.0%} of the events lost",
+            *(f"{n:,}" for n in (w.events, w.requests, w.full, w.events * w.full, w.astray, w.wrong)),
+        ]
+        for w in walks
+    ]
+    columns = ["1,000 operations", "events", "API requests", "of one full refresh", "of one after each event"]
+    report.table("A random walk", [*columns, "objects astray before it", "and after it"], rows)
+    rows = [[f"{m.objects:,}", f"{m.peak:.1f}"] for m in memories]
+    report.table("Memory of a full refresh", ["objects", "MB at the most"], rows)
+    return not any(w.wrong for w in walks)
 
 
 def _soak(report: Report, seconds: float) -> int:

@@ -45,6 +45,7 @@ class Groupings:
             aggregate = self.aggregate(number)
             if host not in self.world.hypervisors:
                 raise Missing(f"Compute host {host} could not be found.", "host", host)
+            self._keep_zones(aggregate, [host])
             if host in aggregate.hosts:
                 raise Conflict(f"Aggregate {number} already has host {host}.", "aggregate")
             aggregate.hosts.append(host)
@@ -57,6 +58,7 @@ class Groupings:
             aggregate = self.aggregate(number)
             if host not in aggregate.hosts:
                 raise Missing(f"Aggregate {number} has no host {host}.", "host", host)
+            self._keep_zones(aggregate, [host])
             aggregate.hosts.remove(host)
             self._tell_aggregate("removehost", "remove_host", aggregate, {"host_name": host})
             return aggregate
@@ -65,6 +67,8 @@ class Groupings:
         """Add metadata to an aggregate; the key ``availability_zone`` makes it a zone."""
         with self.world.lock:
             aggregate = self.aggregate(number)
+            if "availability_zone" in metadata:
+                self._keep_zones(aggregate, aggregate.hosts, metadata["availability_zone"])
             aggregate.metadata |= metadata
             self._tell_aggregate("updatemetadata", "update_metadata", aggregate, {"meta_data": dict(metadata)})
             return aggregate
@@ -77,6 +81,12 @@ class Groupings:
                 raise BadRequest(f"Cannot remove host from aggregate {number}: it is not empty.")
             del self.world.servers.aggregates[number]
             self._tell_aggregate("delete", "delete", aggregate, {})
+
+    def _keep_zones(self, aggregate: Aggregate, hosts: list[str], zone: str | None = None) -> None:
+        """Raise ``Conflict`` where servers would come into another zone by what happens to their host."""
+        zone = zone or aggregate.metadata.get("availability_zone")
+        if zone is not None and any(self.world.servers.on(host) for host in hosts):
+            raise Conflict("Hosts with servers cannot be moved between availability zones.", "aggregate")
 
     def _tell_aggregate(self, free: str, versioned: str, aggregate: Aggregate, more: dict[str, Any]) -> None:
         data = {

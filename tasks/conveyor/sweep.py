@@ -44,7 +44,7 @@ def find(session: Session, settings: Settings, now: datetime) -> Stalled:
                 Effect.due_at <= overdue,
                 or_(Effect.lease_until.is_(None), Effect.lease_until <= now),
             )
-            .order_by(Effect.due_at)
+            .order_by(Effect.due_at, Effect.id)
             .limit(EFFECTS_A_SWEEP)
         )
     )

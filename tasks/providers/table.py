@@ -11,6 +11,7 @@ import structlog
 
 from tasks.providers.admission import admitted
 from tasks.providers.contracts import Converter, ProviderConfig, ProviderKind
+from tasks.providers.null_monitor import NullMonitor
 
 log = structlog.get_logger(__name__)
 
@@ -48,15 +49,13 @@ def _table() -> tuple[Mapping[str, ProviderKind], tuple[Broken, ...]]:
 
 
 def _built_in() -> dict[str, ProviderKind]:
-    # Here and not above: the cloud libraries take their time, and most commands never ask.
-    from tasks.providers.esi_leap.converter import LeapConverter
-    from tasks.providers.esi_leap.events_monitor import EventsMonitor
-    from tasks.providers.esi_leap.inventory import LeapInventory
-    from tasks.providers.esi_leap.options import LeapOptions
-    from tasks.providers.http.converter import HttpConverter
-    from tasks.providers.http.monitor import HttpMonitor
-    from tasks.providers.http.options import HttpOptions
-    from tasks.providers.null_monitor import NullMonitor
+    return {kind.name: kind for kind in (_openstack(), _ovirt(), _esi_leap(), _webhook(), _http())}
+
+
+# The kinds are imported where they are made: the cloud libraries take their time, and most commands never ask.
+
+
+def _openstack() -> ProviderKind:
     from tasks.providers.openstack.amqp_monitor import AmqpMonitor
     from tasks.providers.openstack.ceilometer_monitor import CeilometerMonitor
     from tasks.providers.openstack.converter import OpenStackConverter
@@ -64,55 +63,77 @@ def _built_in() -> dict[str, ProviderKind]:
     from tasks.providers.openstack.operations import OpenStackOperator
     from tasks.providers.openstack.options import OpenStackOptions
     from tasks.providers.openstack.panko_monitor import PankoMonitor
+
+    return ProviderKind(
+        name="openstack",
+        converter=OpenStackConverter(),
+        options=OpenStackOptions,
+        monitors=(AmqpMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
+        inventory=OpenStackInventory,
+        operator=OpenStackOperator,
+    )
+
+
+def _ovirt() -> ProviderKind:
     from tasks.providers.ovirt.converter import OvirtConverter
     from tasks.providers.ovirt.event_monitor import EventLogMonitor
     from tasks.providers.ovirt.inventory import OvirtInventory
     from tasks.providers.ovirt.operations import OvirtOperator
     from tasks.providers.ovirt.options import OvirtOptions
+
+    return ProviderKind(
+        name="ovirt",
+        converter=OvirtConverter(),
+        options=OvirtOptions,
+        monitors=(EventLogMonitor, NullMonitor),
+        inventory=OvirtInventory,
+        operator=OvirtOperator,
+    )
+
+
+def _esi_leap() -> ProviderKind:
+    from tasks.providers.esi_leap.converter import LeapConverter
+    from tasks.providers.esi_leap.events_monitor import EventsMonitor
+    from tasks.providers.esi_leap.inventory import LeapInventory
+    from tasks.providers.esi_leap.options import LeapOptions
+    from tasks.providers.openstack.amqp_monitor import AmqpMonitor
+
+    return ProviderKind(
+        name="esi_leap",
+        converter=LeapConverter(),
+        options=LeapOptions,
+        monitors=(AmqpMonitor, EventsMonitor, NullMonitor),
+        inventory=LeapInventory,
+    )
+
+
+def _webhook() -> ProviderKind:
     from tasks.providers.webhook.converter import WebhookConverter
     from tasks.providers.webhook.options import WebhookOptions
 
-    return {
-        "openstack": ProviderKind(
-            name="openstack",
-            converter=OpenStackConverter(),
-            options=OpenStackOptions,
-            monitors=(AmqpMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
-            inventory=OpenStackInventory,
-            operator=OpenStackOperator,
-        ),
-        "ovirt": ProviderKind(
-            name="ovirt",
-            converter=OvirtConverter(),
-            options=OvirtOptions,
-            monitors=(EventLogMonitor, NullMonitor),
-            inventory=OvirtInventory,
-            operator=OvirtOperator,
-        ),
-        "webhook": ProviderKind(
-            name="webhook",
-            converter=WebhookConverter(),
-            options=WebhookOptions,
-            monitors=(NullMonitor,),
-            inventory=None,
-            converting=WebhookConverter,
-        ),
-        "http": ProviderKind(
-            name="http",
-            converter=HttpConverter(),
-            options=HttpOptions,
-            monitors=(HttpMonitor, NullMonitor),
-            inventory=None,
-            converting=HttpConverter,
-        ),
-        "esi_leap": ProviderKind(
-            name="esi_leap",
-            converter=LeapConverter(),
-            options=LeapOptions,
-            monitors=(AmqpMonitor, EventsMonitor, NullMonitor),
-            inventory=LeapInventory,
-        ),
-    }
+    return ProviderKind(
+        name="webhook",
+        converter=WebhookConverter(),
+        options=WebhookOptions,
+        monitors=(NullMonitor,),
+        inventory=None,
+        converting=WebhookConverter,
+    )
+
+
+def _http() -> ProviderKind:
+    from tasks.providers.http.converter import HttpConverter
+    from tasks.providers.http.monitor import HttpMonitor
+    from tasks.providers.http.options import HttpOptions
+
+    return ProviderKind(
+        name="http",
+        converter=HttpConverter(),
+        options=HttpOptions,
+        monitors=(HttpMonitor, NullMonitor),
+        inventory=None,
+        converting=HttpConverter,
+    )
 
 
 def _extended(

@@ -47,56 +47,67 @@ def refresh(installation: Installation, seconds: float = 30.0, ring: Ring = lamb
     settings = installation.site.settings.refresh
     rates = pacing.rates(installation.site.providers, settings)
     became_ready = False
-    while time.monotonic() < deadline:
-        with installation.ledger.reading() as session:
-            due = targets.next_due(session, clock.now())
-        pause = max((due - clock.now()).total_seconds(), 0.0) if due is not None else None
-        if pause is None or pause > max(settings.settle_seconds, WAIT):
-            break
-        # A burst is still arriving when the bell rings: give it the time that it was promised.
-        time.sleep(min(pause, 5.0))
-        with installation.ledger.transaction() as session:
-            covered.escalate(session, settings, clock.now())
-            taken = targets.take(session, owner, settings, clock.now(), TAKE, rates)
-        if not taken:
-            break
-        for provider, group in groupby(sorted(taken, key=lambda t: t.provider), key=lambda t: t.provider):
-            became_ready |= _provider(installation, provider, list(group), owner, ring)
+    with _Readers(installation) as readers:
+        while time.monotonic() < deadline:
+            with installation.ledger.reading() as session:
+                due = targets.next_due(session, clock.now())
+            pause = max((due - clock.now()).total_seconds(), 0.0) if due is not None else None
+            if pause is None or pause > max(settings.settle_seconds, WAIT):
+                break
+            # A burst is still arriving when the bell rings: give it the time that it was promised.
+            time.sleep(min(pause, 5.0))
+            with installation.ledger.transaction() as session:
+                covered.escalate(session, settings, clock.now())
+                taken = targets.take(session, owner, settings, clock.now(), TAKE, rates)
+            if not taken:
+                break
+            for provider, group in groupby(sorted(taken, key=lambda t: t.provider), key=lambda t: t.provider):
+                became_ready |= _provider(readers, provider, list(group), _Work(installation, owner, ring))
     return became_ready
 
 
 def refresh_now(installation: Installation, taken: Taken, owner: str, told: Told) -> bool:
     """Read one list that was taken, telling how far it is. Raises what the reader raises, after it was noted."""
-    return _provider(installation, taken.provider, [taken], owner, lambda _lanes: None, told, loud=True)
+    work = _Work(installation, owner, told=told, loud=True)
+    with _Readers(installation) as readers:
+        return _provider(readers, taken.provider, [taken], work)
 
 
-def _provider(
-    installation: Installation,
-    name: str,
-    taken: Sequence[Taken],
-    owner: str,
-    ring: Ring,
-    told: Told = quiet,
-    *,
-    loud: bool = False,
-) -> bool:
-    config = installation.site.providers.get(name)
-    kind = kinds()[config.kind] if config is not None else None
-    work = _Work(installation, owner, ring, told, loud)
-    if config is None or kind is None or kind.inventory is None:
-        return work.fail(taken, Permanent(f"the site has no provider {name} whose inventory can be read"))
+def _provider(readers: _Readers, name: str, taken: Sequence[Taken], work: _Work) -> bool:
     try:
-        reader = kind.inventory(config)
+        reader = readers.of(name)
     except Exception as error:  # noqa: BLE001 - a reader's bug must cost its provider a try, not the others theirs
         return work.fail(taken, _ours(error))
-    try:
-        ready = False
-        for target in (t for t in taken if t.ref.kind == EVERY):
-            ready |= work.list(reader, target)
-        work.single(reader, [t for t in taken if t.ref.kind != EVERY])
-        return ready
-    finally:
-        reader.close()
+    ready = False
+    for target in (t for t in taken if t.ref.kind == EVERY):
+        ready |= work.list(reader, target)
+    work.single(reader, [t for t in taken if t.ref.kind != EVERY])
+    return ready
+
+
+class _Readers:
+    """The providers' readers: each made when it is first needed, and closed at the end."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._site = installation.site
+        self._made: dict[str, InventoryReader] = {}
+
+    def of(self, name: str) -> InventoryReader:
+        """A provider's reader. Raises ``Permanent`` where the site has none, and whatever making it raises."""
+        if name not in self._made:
+            config = self._site.providers.get(name)
+            made = kinds()[config.kind].inventory if config is not None else None
+            if config is None or made is None:
+                raise Permanent(f"the site has no provider {name} whose inventory can be read")
+            self._made[name] = made(config)
+        return self._made[name]
+
+    def __enter__(self) -> _Readers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reader in self._made.values():
+            reader.close()
 
 
 @dataclass(slots=True)
@@ -105,9 +116,9 @@ class _Work:
 
     installation: Installation
     owner: str
-    ring: Ring
-    told: Told
-    loud: bool
+    ring: Ring = lambda _lanes: None
+    told: Told = quiet
+    loud: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def fail(self, taken: Sequence[Taken], error: CatchmentError) -> bool:

@@ -79,8 +79,22 @@ def take(
         found = session.scalars(query.with_for_update(skip_locked=True)).all() if most > 0 else []
         if found and (not rate or pacing.spend(session, provider, len(found), rate, now)):
             ids += found
+    return _leased(session, owner, ids, settings, now)
+
+
+def take_this(
+    session: Session, owner: str, settings: Refresh, now: datetime, provider_id: int, ref: ObjectRef
+) -> Taken | None:
+    """Take one target by hand, due or not; None where it is read at this moment."""
+    mine = (RefreshTarget.provider_id == provider_id, RefreshTarget.kind == ref.kind, RefreshTarget.ref == ref.id)
+    query = select(RefreshTarget.id).where(*_free(now), *mine).with_for_update(skip_locked=True)
+    return next(iter(_leased(session, owner, session.scalars(query).all(), settings, now)), None)
+
+
+def _leased(session: Session, owner: str, ids: Sequence[int], settings: Refresh, now: datetime) -> list[Taken]:
     if not ids:
         return []
+    names = {row.id: row.name for row in session.execute(select(Provider.id, Provider.name))}
     rows = session.execute(
         update(RefreshTarget)
         .where(RefreshTarget.id.in_(ids))

@@ -21,7 +21,6 @@ from tasks.providers.contracts import ProviderConfig
 from tasks.providers.openstack.options import OpenStackOptions
 from tasks.providers.table import kinds
 from tasks.refresh import refresher
-from tasks.refresh.lists import quiet
 from tasks.refresh.refresher import refresh
 from tests.ground import (
     Clock,
@@ -298,7 +297,7 @@ def test_refresher_whose_lease_was_lost_writes_nothing(present: Installation, cl
     assert (row.state, row.lease_owner, row.read) == ("wanted", "other", 0)
     assert known(present.ledger) is None
     # The one that has it by now may be told of a failure, and the first one's changes nothing.
-    refresher._Work(present, "first", lambda _: None, quiet, False).fail([_taken(row)], ProviderDown("late"))
+    refresher._Work(present, "first").fail([_taken(row)], ProviderDown("late"))
     assert target(present.ledger).error is None
 
 

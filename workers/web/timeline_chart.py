@@ -38,7 +38,6 @@ class Part:
 class Bar:
     """The events of a group in one stretch of time. ``x`` and ``width`` are shares of the picture in percent."""
 
-    key: str
     x: str
     width: str
     parts: list[Part]
@@ -90,7 +89,6 @@ def chart(found: Timeline, links: Links, at: datetime | None, lane: str | None) 
         key, top = f"{group.source}:{group.name}", place * (NAME + BARS + GAP)
         drawn = [
             Bar(
-                key=f"{key} {start:%Y%m%dT%H%M%S}",
                 x=_percent((start - first) / (end - first)),
                 width=_percent(length / (end - first)),
                 parts=_parts(counts, most, top + NAME + BARS),

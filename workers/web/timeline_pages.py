@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -30,6 +31,9 @@ BARS = 119
 #: Events of one page of a bar's list.
 LISTED = 50
 
+#: What narrows a timeline beside its range, by the words of the address.
+FILTERS = frozenset({"provider", "project", "object", "source", "group", "level", "result", "type"})
+
 router = APIRouter(include_in_schema=False)
 
 Asked = Annotated[TimelinePageQuestion, Query()]
@@ -54,6 +58,7 @@ def timeline_page(request: Request, web: Here, caller: Viewer, asked: Asked) -> 
         lasts=list(LAST),
         asked=asked,
         kept=dict(links.kept),
+        filters=sorted({name for name, _ in links.kept} & FILTERS),
     )
 
 
@@ -89,6 +94,7 @@ def _sections(web: Web, caller: Caller, asked: TimelinePageQuestion, links: Link
             "part_timeline_chart.html",
             **common,
             chart=chart(found, links, asked.at, asked.lane),
+            levels=sorted(sum(found.groups().values(), Counter[str]()).items(), key=_gravity),
             subject=_subject(asked, caller),
             ends=ends,
         ),
@@ -97,6 +103,11 @@ def _sections(web: Web, caller: Caller, asked: TimelinePageQuestion, links: Link
         ),
         "timeline-tables": render("part_timeline_tables.html", **common, stretches=_stretches(found), stretch=stretch),
     }
+
+
+def _gravity(pair: tuple[str, int]) -> tuple[int, str]:
+    level, _ = pair
+    return (LEVELS.index(level) if level in LEVELS else len(LEVELS)), level
 
 
 def _subject(asked: TimelinePageQuestion, caller: Caller) -> str:

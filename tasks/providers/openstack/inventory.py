@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
@@ -25,6 +26,8 @@ from tasks.providers.openstack.session import connection
 
 #: Heat tells its versions at its root alone, where the catalogue does not lead.
 _WITHOUT_VERSIONS = frozenset({"orchestration"})
+#: What is known of each cloud's flavors, as long as its session lives.
+_BOOKS: WeakKeyDictionary[Session, FlavorBook] = WeakKeyDictionary()
 
 
 class OpenStackInventory:
@@ -43,7 +46,6 @@ class OpenStackInventory:
         self._lock = threading.Lock()
         self._connections: dict[bool, Connection] = {}
         self._services: dict[str, Any] = {}
-        self._flavors = FlavorBook()
 
     def read(self, ref: ObjectRef) -> Reading:
         """Read one object with one call, a stack with two.
@@ -131,8 +133,13 @@ class OpenStackInventory:
         tenant = attributes.text(getattr(found, how.owner)) if how.owner else None
         reading = Reading(ObjectRef(kind, key), attributes.text(found.name), tenant, how.keep(found))
         if kind == "server":
-            return replace(reading, attributes=self._flavors.complete(reading.attributes, self._all_flavors))
+            return replace(reading, attributes=self._flavors().complete(reading.attributes, self._all_flavors))
         return reading
+
+    def _flavors(self) -> FlavorBook:
+        """The cloud's flavors, which readers that come after this one need not read again."""
+        with self._lock:
+            return _BOOKS.setdefault(self._session(), FlavorBook())
 
     def _all_flavors(self) -> Iterator[Any]:
         with map_errors(self._provider.name, "compute"):

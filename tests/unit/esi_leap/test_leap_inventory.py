@@ -13,7 +13,7 @@ from tasks.model.errors import Gone, Permanent, ProviderDown
 from tasks.model.event import ESI_LEAP, PROVIDER_EVENT, Event, Normalised, ObjectRef
 from tasks.model.outcome import Outcome, Plan
 from tasks.providers.esi_leap.inventory import LEASE_FIELDS, LeapInventory
-from tasks.switchboard.consequences import CONSEQUENCES, REFRESHABLE_OF
+from tasks.switchboard.consequences import CONSEQUENCES, REFRESHABLE
 from tests.unit.esi_leap.leap_ground import AT, LEASE, NODE, provider
 
 UNKNOWN = ObjectRef("lease", "00000000-0000-4000-8000-000000000000")
@@ -103,4 +103,4 @@ def test_a_node_that_stands_in_no_list_is_not_asked_for() -> None:
 
 
 def test_what_the_switchboard_has_read_again_is_what_the_reader_reads() -> None:
-    assert REFRESHABLE_OF[ESI_LEAP] == frozenset(LeapInventory.kinds)
+    assert REFRESHABLE[ESI_LEAP] == frozenset(LeapInventory.kinds)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.cloud.records import Hypervisor
 from examples.cloud.running import Cloud, clouds_yaml
 from examples.cloud.world import World
 from tasks.model.errors import Absent, Gone, Permanent, ProviderDown
@@ -36,8 +37,9 @@ def furnish(world: World) -> None:
     world.backups.create(volume, "nightly")
     world.groupings.create_keypair("ops key")
     world.groupings.create_keypair("ops key", world.actor("alice", "research"))
+    world.hypervisors["compute4"] = Hypervisor(world.uuid(), 4, "compute4", world.uuid(), "192.0.2.24", enabled=False)
     rack = world.groupings.create_aggregate("rack-1", metadata={"availability_zone": "east"})
-    world.groupings.add_host(rack.id, "compute2")
+    world.groupings.add_host(rack.id, "compute4")
     group = world.groupings.create_group("apart")
     world.groupings.add_member(group.id, world.servers.named("web-1").id)
     outer = world.stacks.create("shop", servers=2, volumes=1)

@@ -4,6 +4,7 @@ const root = document.getElementById("timeline");
 const note = document.getElementById("live-note");
 const pause = document.getElementById("live-pause");
 const readout = document.getElementById("timeline-readout");
+const said = document.getElementById("timeline-said");
 const hint = readout.textContent;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const shown = new Map();
@@ -14,7 +15,9 @@ let paused = false;
 let asked = 0;
 let last = "";
 
-const find = (key) => [...root.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
+// What tells a link or the picture from all others, also after it was drawn anew: a bar's address says it.
+const keyOf = (one) => one.dataset?.key ?? one.getAttribute("href");
+const find = (key) => [...root.querySelectorAll("[data-key], a.bar")].find((one) => keyOf(one) === key);
 const bars = () => [...root.querySelectorAll("a.bar")];
 
 pause.hidden = false;
@@ -27,7 +30,7 @@ pause.addEventListener("click", () => {
 // One bar is reached by Tab, the others by arrows.
 function rove() {
   const all = bars();
-  const stop = all.find((bar) => bar.dataset.key === last) || all.find((bar) => bar.hasAttribute("aria-current")) || all[0];
+  const stop = all.find((bar) => keyOf(bar) === last) || all.find((bar) => bar.hasAttribute("aria-current")) || all[0];
   for (const bar of all) bar.tabIndex = bar === stop ? 0 : -1;
 }
 
@@ -36,11 +39,11 @@ function show(sections) {
   for (const [id, html] of Object.entries(sections)) {
     const section = document.getElementById(id);
     if (!section || shown.get(id) === html) continue;
-    const held = section.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-    const unfolded = [...section.querySelectorAll("details[open]")].map((one) => one.dataset.key);
+    const held = section.contains(document.activeElement) ? keyOf(document.activeElement) : undefined;
+    const unfolded = [...section.querySelectorAll("details[open]")].map(keyOf);
     section.innerHTML = html;
     shown.set(id, html);
-    for (const one of section.querySelectorAll("details")) one.open = unfolded.includes(one.dataset.key);
+    for (const one of section.querySelectorAll("details")) one.open = unfolded.includes(keyOf(one));
     if (held) (find(held) || find("chart"))?.focus({ preventScroll: true });
   }
   rove();
@@ -87,12 +90,12 @@ async function go(href, list) {
   if (list) {
     const events = document.getElementById("timeline-events");
     events.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
-    readout.textContent = `${readout.textContent.replace(/ Listed below\.$/, "")} Listed below.`;
+    said.textContent = `${events.querySelectorAll("tbody tr").length} events are listed below.`;
   }
 }
 
 function read(bar) {
-  readout.textContent = bar ? bar.getAttribute("aria-label") : hint;
+  readout.textContent = bar ? bar.querySelector("title").textContent : hint;
 }
 
 // The bar of a lane that is nearest to a place: bars are narrow for a finger.
@@ -141,7 +144,7 @@ root.addEventListener("click", (event) => {
   event.preventDefault();
   const picks = link.classList.contains("bar");
   if (picks) {
-    last = link.dataset.key;
+    last = keyOf(link);
     read(link);
   }
   go(link.getAttribute("href"), picks);
@@ -153,7 +156,7 @@ root.addEventListener("mouseover", (event) => {
 root.addEventListener("focusin", (event) => {
   const bar = event.target.closest("a.bar");
   if (!bar) return;
-  last = bar.dataset.key;
+  last = keyOf(bar);
   read(bar);
   rove();
 });
