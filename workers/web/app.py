@@ -42,6 +42,22 @@ from workers.web.web import Web
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+#: The routes of the API and of all pages.
+_ROUTERS = (
+    api.router,
+    automation_requests.router,
+    operations.router,
+    metrics.router,
+    pages.router,
+    timeline_pages.router,
+    buttons.router,
+    incident_pages.router,
+    incident_buttons.router,
+    provider_pages.router,
+    signin.router,
+)
+
+
 def create_app(
     ledger: Ledger,
     settings: Settings,
@@ -87,20 +103,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.web = web
-    for router in (
-        api.router,
-        automation_requests.router,
-        operations.router,
-        metrics.router,
-        pages.router,
-        timeline_pages.router,
-        buttons.router,
-        incident_pages.router,
-        incident_buttons.router,
-        provider_pages.router,
-        signin.router,
-        assets.routes(),
-    ):
+    for router in (*_ROUTERS, assets.routes()):
         app.include_router(router)
     return app
 
