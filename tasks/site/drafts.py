@@ -30,11 +30,22 @@ def present(root: Path) -> bytes:
     return content
 
 
-def mistakes_in(draft: bytes, before: bytes, root: Path, kinds: Mapping[str, ProviderKind], name: str) -> list[Problem]:
-    """What the site's reader finds wrong with a draft and did not find before it, or in the provider of that name."""
+def mistakes_in(
+    draft: bytes,
+    before: bytes,
+    root: Path,
+    kinds: Mapping[str, ProviderKind],
+    name: str,
+    *,
+    reveals: bool = True,
+) -> list[Problem]:
+    """What the site's reader finds wrong with a draft and did not find before it, or in the provider of that name.
+
+    Without ``reveals`` no secret is looked up, so that nobody learns which files there are.
+    """
     named, _ = clouds.clouds_of(read_one(root, clouds.FILE))
-    found, problems = providers.providers_of(draft, root, kinds, named)
-    _, known = providers.providers_of(before, root, kinds, named)
+    found, problems = providers.providers_of(draft, root, kinds, named, reveals=reveals)
+    _, known = providers.providers_of(before, root, kinds, named, reveals=reveals)
     old = {(problem.what, problem.mend) for problem in known}
     errors = [problem for problem in problems if problem.severity == "error"]
     return [problem for problem in errors if name not in found or (problem.what, problem.mend) not in old]

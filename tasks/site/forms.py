@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,7 +24,8 @@ class NoOption(ValueError):
 class Field:
     """One option: ``path`` leads to it (``auth.token``), ``kind`` says how it is written.
 
-    ``default`` is the value where none is given, as text; ``yaml`` stands for whatever has parts of its own.
+    ``default`` is the value where none is given, as text; ``yaml`` stands for whatever has parts of its own, which is
+    ``private`` where secrets may be among them.
     """
 
     path: str
@@ -32,6 +34,7 @@ class Field:
     required: bool = False
     default: str = ""
     choices: tuple[str, ...] = ()
+    private: bool = False
 
 
 def fields_of(model: type[BaseModel]) -> list[Field]:
@@ -98,6 +101,37 @@ def flat(values: Mapping[str, Any], fields: list[Field]) -> dict[str, Any]:
     return found
 
 
+def changes(old: Mapping[str, Any], fresh: Mapping[str, Any], without: Iterable[str]) -> dict[str, Any]:
+    """The keys of an entry that change, with their whole new value; None takes one out.
+
+    ``fresh`` and ``without`` are by path. Raises :class:`NoOption` for the name and the type, which are fixed.
+    """
+    found: dict[str, Any] = {}
+    for path, value in [*fresh.items(), *((path, None) for path in without)]:
+        top, *rest = path.split(".")
+        if top in ("name", "type"):
+            raise NoOption("name and type are fixed: remove the provider, and add another one")
+        found[top] = _replaced(found.get(top, old.get(top)), rest, value)
+    return found
+
+
+def shown(field: Field, value: Any) -> str:
+    """A value of an entry as text for its field; nothing for one that is, or may hold, a secret in clear."""
+    if value is None or (field.kind == "secret" and references(str(value)) != [value]) or field.private:
+        return ""
+    if field.kind == "yaml":
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _replaced(section: Any, path: Sequence[str], value: Any) -> Any:
+    if not path:
+        return value
+    inner = dict(section) if isinstance(section, Mapping) else {}
+    inner[path[0]] = _replaced(inner.get(path[0]), path[1:], value)
+    return {key: each for key, each in inner.items() if each is not None} or None
+
+
 def _fields(schema: Mapping[str, Any], parts: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[Field]:
     needed = schema.get("required", ())
     for name, described in schema.get("properties", {}).items():
@@ -115,6 +149,7 @@ def _fields(schema: Mapping[str, Any], parts: Mapping[str, Any], above: tuple[st
             name in needed and not above,
             shown.lower() if isinstance(default, bool) else shown,
             tuple(str(choice) for choice in inner.get("enum", ())),
+            _kind(inner) == "yaml" and _holds_secrets(described, parts),
         )
 
 
@@ -135,3 +170,13 @@ def _kind(inner: Mapping[str, Any]) -> Any:
     return {"string": "text", "integer": "whole", "number": "number", "boolean": "flag"}.get(
         inner.get("type", ""), "yaml"
     )
+
+
+def _holds_secrets(described: Any, parts: Mapping[str, Any], depth: int = 0) -> bool:
+    """Whether a secret may stand anywhere in what is described."""
+    if isinstance(described, Mapping):
+        if described.get("format") == "password" or depth > 20:
+            return True
+        inner = [parts.get(str(described["$ref"]).rpartition("/")[2])] if "$ref" in described else []
+        return any(_holds_secrets(each, parts, depth + 1) for each in [*described.values(), *inner])
+    return isinstance(described, list) and any(_holds_secrets(each, parts, depth + 1) for each in described)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tasks.effects.table import actions
 from tasks.model.errors import CatchmentError
+from tasks.providers.table import broken
 from tasks.site.contracts import Problem, Site
 from tasks.site.load import load_site, site_root
 from workers import readers
@@ -32,6 +33,7 @@ def check(site: str | None, as_json: bool) -> None:
     root = site_root(site)
     try:
         found, problems = load_site(root, readers.parts(), readers.kinds(), actions())
+        problems += _packages()
     except CatchmentError as mistake:
         raise click.ClickException(str(mistake)) from mistake
     if as_json:
@@ -40,6 +42,21 @@ def check(site: str | None, as_json: bool) -> None:
         _print(root, found, problems)
     if found is None:
         raise click.exceptions.Exit(1)
+
+
+def _packages() -> list[Problem]:
+    """Warnings for installed packages whose kind of provider or monitor cannot be used."""
+    mend = "Correct or remove the package; all others work on."
+    return [
+        Problem(
+            "providers.yaml",
+            None,
+            f"what the package's {each.entry_point} brings is left out: {each.reason}",
+            mend,
+            "warning",
+        )
+        for each in broken()
+    ]
 
 
 def counts(site: Site) -> dict[str, int]:

@@ -13,7 +13,7 @@ from tasks.model.errors import SiteInvalid
 from tasks.providers.contracts import ProviderKind
 from tasks.site import drafts, entries
 from tasks.site.entries import NotEdited
-from tasks.site.forms import Field, NoOption, fields_of, flat, nested, value_of, yaml_of
+from tasks.site.forms import Field, NoOption, changes, fields_of, flat, nested, value_of, yaml_of
 from tasks.site.load import site_root
 from tasks.site.mistakes import did_you_mean
 from workers import readers
@@ -121,23 +121,10 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _changes(old: Mapping[str, Any], fresh: Mapping[str, Any], without: tuple[str, ...]) -> dict[str, Any]:
-    """The keys of the entry that change, with their whole new value; None takes one out."""
-    changes: dict[str, Any] = {}
-    for path, value in [*fresh.items(), *((path, None) for path in without)]:
-        top, *rest = path.split(".")
-        if top in ("name", "type"):
-            raise NotEdited("name and type are fixed: remove the provider, and add another one")
-        changes[top] = _replaced(changes.get(top, old.get(top)), rest, value)
-    return changes
-
-
-def _replaced(section: Any, path: list[str], value: Any) -> Any:
-    if not path:
-        return value
-    inner = dict(section) if isinstance(section, Mapping) else {}
-    part = _replaced(inner.get(path[0]), path[1:], value)
-    inner[path[0]] = part
-    return {key: each for key, each in inner.items() if each is not None} or None
+    try:
+        return changes(old, fresh, without)
+    except NoOption as mistake:
+        raise NotEdited(str(mistake)) from None
 
 
 def _asked(fields: Mapping[str, Field], values: Mapping[str, Any], everything: bool = False) -> dict[str, Any]:

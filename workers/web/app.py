@@ -26,6 +26,7 @@ from workers.web import (
     metrics,
     operations,
     pages,
+    provider_pages,
     signin,
     timeline_pages,
 )
@@ -39,6 +40,22 @@ from workers.web.web import Web
 
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+#: The routes of the API and of all pages.
+_ROUTERS = (
+    api.router,
+    automation_requests.router,
+    operations.router,
+    metrics.router,
+    pages.router,
+    timeline_pages.router,
+    buttons.router,
+    incident_pages.router,
+    incident_buttons.router,
+    provider_pages.router,
+    signin.router,
+)
 
 
 def create_app(
@@ -71,6 +88,7 @@ def create_app(
         hosts=frozenset(name.lower() for name in hosts) if hosts is not None else default_hosts(settings.web.host),
         pace=pace or Pace(),
         intake=intake,
+        root=root or Path(),
     )
     app = FastAPI(
         title="Catchment",
@@ -85,19 +103,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.web = web
-    for router in (
-        api.router,
-        automation_requests.router,
-        operations.router,
-        metrics.router,
-        pages.router,
-        timeline_pages.router,
-        buttons.router,
-        incident_pages.router,
-        incident_buttons.router,
-        signin.router,
-        assets.routes(),
-    ):
+    for router in (*_ROUTERS, assets.routes()):
         app.include_router(router)
     return app
 

@@ -67,3 +67,4 @@ def whole(request: Request) -> Caller:
 
 Viewer = Annotated[Caller, Depends(require("view"))]
 Operator = Annotated[Caller, Depends(require("operate"))]
+Admin = Annotated[Caller, Depends(require("admin"))]

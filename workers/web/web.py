@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -21,7 +22,7 @@ class Web:
 
     ``key`` signs sessions and forms, ``now`` is the clock, ``ring`` tells the workers that something is
     due again; ``hosts`` are the names that a Host header may carry (None: any). ``intake`` takes what is
-    pushed (None: nothing is).
+    pushed (None: nothing is). ``root`` is the site folder, which this process reads and never writes.
     """
 
     ledger: Ledger
@@ -32,6 +33,7 @@ class Web:
     hosts: frozenset[str] | None
     pace: Pace = field(default_factory=Pace)
     intake: Intake | None = None
+    root: Path = Path()
 
     @property
     def tls(self) -> bool:
