@@ -109,7 +109,7 @@ class _Shown:
             .group_by(InventoryObject.kind)
         )
         with present.ledger.reading() as session:
-            before = dict(session.execute(counted).tuples())
+            before = dict(session.execute(counted).tuples().all())
         out = console(err=True)
         self.read: dict[str, int] = {}
         self._bars: dict[str, TaskID] = {}
