@@ -41,7 +41,8 @@ class ProviderHealth(Line):
     ``state`` is one word: ``never contacted``; ``failing``, its last contact failed; ``silent``, nobody has
     asked it lately; ``catching up``, its first full refresh or a backlog goes on; ``receiving``, events came
     within five minutes; ``connected``, it answers and has nothing to tell. ``passed_over`` has the monitors
-    that could not serve it, with the reasons; ``waiting`` its pending events.
+    that could not serve it, with the reasons; ``waiting`` its pending events. Until ``reads_after`` no inventory
+    is read of it, because it has asked for that with the words of ``reads_note``.
     """
 
     name: str
@@ -61,6 +62,8 @@ class ProviderHealth(Line):
     listener: str | None
     listener_alive: bool
     waiting: int
+    reads_after: datetime | None = None
+    reads_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def providers(session: Session, now: datetime) -> list[ProviderHealth]:
 
 def _health(provider: Provider, waiting: int, now: datetime) -> ProviderHealth:
     alive = provider.listener_at is not None and now - provider.listener_at < LISTENER_SILENCE
+    paused = provider.reads_note is not None and provider.reads_after is not None and provider.reads_after > now
     return ProviderHealth(
         name=provider.name,
         kind=provider.kind,
@@ -118,6 +122,8 @@ def _health(provider: Provider, waiting: int, now: datetime) -> ProviderHealth:
         listener=provider.listener,
         listener_alive=alive,
         waiting=waiting,
+        reads_after=provider.reads_after if paused else None,
+        reads_note=provider.reads_note if paused else None,
     )
 
 

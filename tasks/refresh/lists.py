@@ -71,7 +71,8 @@ class ListRead:
                 covered.uncover(session, target.id, clock.now())
         became = self._settle()
         seconds = round((clock.now() - began).total_seconds(), 1)
-        log.info("a list was read", provider=target.provider, target=str(target.ref), seconds=seconds)
+        what = "a full refresh is through" if target.ref == FULL else "all of a kind was read"
+        log.info(what, provider=target.provider, target=str(target.ref), seconds=seconds)
         return became
 
     def _kind(self, kind: str, *, known: bool) -> None:

@@ -32,7 +32,7 @@ def spend(session: Session, provider_id: int, reads: int, rate: float, now: date
     rows = session.execute(
         update(Provider)
         .where(Provider.id == provider_id, or_(Provider.reads_after.is_(None), Provider.reads_after <= now))
-        .values(reads_after=now + timedelta(seconds=reads / rate))
+        .values(reads_after=now + timedelta(seconds=reads / rate), reads_note=None)
         .returning(Provider.id)
     )
     return rows.one_or_none() is not None

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from tasks.conveyor import sweep
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, all_of, want
+from tasks.ledger import health
 from tasks.ledger.inventory import RefreshTarget
 from tasks.ledger.providers import Provider
 from tasks.ledger.session import Ledger
@@ -205,6 +206,8 @@ def test_pause_that_a_provider_asks_for_is_kept_for_all_of_it_and_for_no_other(
     with ledger.reading() as session:
         row = session.get_one(Provider, lab)
         assert (row.reads_after, row.reads_note) == (hands.now + timedelta(seconds=30), "nova asks for a pause (429)")
+        told = {line.name: (line.reads_after, line.reads_note) for line in health.providers(session, hands.now)}
+        assert told == {"lab": (row.reads_after, row.reads_note), "zone": (None, None)}
     # What the pause kept from being read has lost no try; new wishes wait, and nobody is rung for.
     assert {target(ledger, ref).attempts for ref in refs[2:]} == {0}
     hands.forward(29)

@@ -14,7 +14,7 @@ from tasks.site.contracts import Site
 from tasks.site.load import load_site, site_root
 from workers import readers
 from workers.cli.installation import json_option, present_ledger, site_option
-from workers.cli.output import ago, as_document, complain, hint, short, table, text
+from workers.cli.output import ago, as_document, complain, hint, short, table, text, when
 from workers.cli.provider_entries import add, edit, remove
 from workers.cli.trial import Trial, try_provider
 
@@ -79,6 +79,8 @@ def _remarks(line: ProviderHealth) -> None:
         hint(f"{short(line.name, 60)}: {short(monitor, 60)} was passed over: {short(reason)}")
     if line.ready_note:
         hint(f"{short(line.name, 60)}: inventory: {short(line.ready_note)}")
+    if line.reads_after is not None:
+        hint(f"{short(line.name, 60)}: no inventory is read before {when(line.reads_after)}: {short(line.reads_note)}")
 
 
 @providers.command("test")
