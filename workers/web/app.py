@@ -33,6 +33,7 @@ from workers.web.faults import on_http, on_invalid
 from workers.web.gate import Gate
 from workers.web.key import load_key
 from workers.web.pace import Pace
+from workers.web.tenant.app import TenantApi
 from workers.web.web import Web
 
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.
@@ -77,7 +78,11 @@ def create_app(
         redoc_url=None,
         openapi_url=f"{api.PREFIX}/openapi.json",
         exception_handlers={HTTPException: on_http, RequestValidationError: on_invalid},
-        middleware=[Middleware(Envelope, tls=web.tls), Middleware(Gate, web=web)],
+        middleware=[
+            Middleware(Envelope, tls=web.tls),
+            Middleware(TenantApi, web=web),
+            Middleware(Gate, web=web),
+        ],
         redirect_slashes=False,
     )
     app.state.web = web
