@@ -66,19 +66,24 @@ def _objects(kind: str) -> Any:
 
 
 def _told(session: Session, ident: str) -> list[dict[str, Any]]:
-    """A lease from the newest message about it that has its fields."""
-    contents = session.scalars(
-        select(Notification.content)
-        .join(EsiEvent, EsiEvent.event_id == Notification.event_id)
+    """A lease from the newest message about it that has its fields, or the little that the newest record says."""
+    rows = session.execute(
+        select(EsiEvent, Notification.content)
+        .join(Notification, EsiEvent.event_id == Notification.event_id)
         .where(EsiEvent.object_uuid == ident, EsiEvent.object_type == "lease")
         .order_by(EsiEvent.event_id.desc())
         .limit(_MESSAGES)
-    )
-    for content in contents:
+    ).all()
+    for _, content in rows:
         payload = json.loads(content).get("payload")
         if isinstance(payload, dict) and payload.get("uuid") == ident:
             return [_shown(ident, {**payload, "resource": payload.get("node_name")})]
-    return []
+    return [_recorded(ident, rows[0][0])] if rows else []
+
+
+def _recorded(ident: str, record: EsiEvent) -> dict[str, Any]:
+    known = {"project_id": record.lessee_id, "owner_id": record.owner_id}
+    return _shown(ident, {**known, "resource_type": record.resource_type, "resource_uuid": record.resource_uuid})
 
 
 def _shown(ref: str, attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -296,6 +296,17 @@ def test_a_lease_that_was_not_read_yet_is_told_from_its_newest_message(history: 
     assert history.get(f"/v1/leases/{LEASE}", "other").status_code == 404
 
 
+@pytest.mark.corpus
+def test_a_lease_that_only_rows_of_the_history_tell_of_is_shown_as_far_as_it_is_known(
+    history: History, corpus: Path
+) -> None:
+    [row, *_] = rows = capture(corpus, "events-admin")
+    history.way.catch(*rows)
+    shown = history.get(f"/v1/leases/{row['object_uuid']}").json()
+    assert (shown["uuid"], shown["project_id"], shown["purpose"]) == (row["object_uuid"], row["lessee_id"], None)
+    assert history.get(f"/v1/leases/{row['object_uuid']}", "other").status_code == 404
+
+
 def test_a_lease_of_another_project_is_answered_as_one_that_does_not_exist(history: History) -> None:
     lease(history)
     absent = history.get("/v1/leases/00000000-0000-4000-8000-000000000000", "other")
