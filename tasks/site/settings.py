@@ -135,6 +135,12 @@ class Web(BaseModel, extra="forbid"):
     secure_cookies: bool = Field(
         False, description="Set when the pages are behind TLS: cookies are then sent over TLS alone."
     )
+    keystone_cloud: str = Field(
+        "", description="Cloud of clouds.yaml whose Keystone checks the tokens of tenants (docs/esi.md). Empty: none."
+    )
+    keystone_admins: list[str] = Field(
+        default=["admin", "esi_leap_admin"], description="Roles of Keystone that see the events of all projects."
+    )
 
 
 class Flower(BaseModel, extra="forbid"):

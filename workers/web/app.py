@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from tasks.ledger.session import Ledger
 from tasks.model import clock
+from tasks.site import clouds
 from tasks.site.settings import Settings
 from workers.web import (
     api,
@@ -34,6 +35,7 @@ from workers.web.gate import Gate
 from workers.web.key import load_key
 from workers.web.pace import Pace
 from workers.web.tenant.app import TenantApi
+from workers.web.tenant.keystone import Keystone
 from workers.web.web import Web
 
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.
@@ -58,7 +60,8 @@ def create_app(
     sweep. ``hosts`` are the names that a Host header may carry; None takes those of loopback while the
     server listens there, and any name otherwise.
 
-    Raises :class:`tasks.model.errors.Permanent` for a key file that others can read.
+    Raises :class:`tasks.model.errors.Permanent` for a key file that others can read, and where Keystone's tokens
+    are to be checked and cannot be.
     """
     web = Web(
         ledger=ledger,
@@ -80,7 +83,7 @@ def create_app(
         exception_handlers={HTTPException: on_http, RequestValidationError: on_invalid},
         middleware=[
             Middleware(Envelope, tls=web.tls),
-            Middleware(TenantApi, web=web),
+            Middleware(TenantApi, web=web, keystone=_keystone(settings, root)),
             Middleware(Gate, web=web),
         ],
         redirect_slashes=False,
@@ -109,6 +112,14 @@ def default_hosts(listening: str) -> frozenset[str] | None:
     except ValueError:
         loopback = listening == "localhost"
     return LOOPBACK | {listening.lower()} if loopback else None
+
+
+def _keystone(settings: Settings, root: Path | None) -> Keystone | None:
+    """What checks Keystone's tokens, where the installation names a cloud for it."""
+    if not settings.web.keystone_cloud:
+        return None
+    file = (root or Path()) / clouds.FILE
+    return Keystone(settings.web.keystone_cloud, file, settings.web.keystone_admins)
 
 
 def _release() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from workers.web.answers import Json
 
-UNAUTHORIZED = "The request you have made requires authentication: a token made by `catchment token create`."
+UNAUTHORIZED = "The request you have made requires authentication."
 
 
 class Refusal(Exception):
@@ -17,11 +17,12 @@ class Refusal(Exception):
         self.status, self.words = status, words
 
 
-def refused(status: int, words: str) -> Json:
-    """The answer to a request that is not served."""
+def refused(status: int, words: str, keystone: str | None = None) -> Json:
+    """The answer to a request that is not served; ``keystone`` is where a token is to be had."""
     if status == 401:
+        way = f'Keystone uri="{keystone}"' if keystone else 'Bearer realm="catchment"'
         body: dict[str, Any] = {"error": {"code": 401, "title": "Unauthorized", "message": words}}
-        return Json(body, status, headers={"WWW-Authenticate": 'Bearer realm="catchment"'})
+        return Json(body, status, headers={"WWW-Authenticate": way})
     side = "Client" if status < 500 else "Server"
     headers = {"Allow": "GET"} if status == 405 else None
     return Json({"faultcode": side, "faultstring": words, "debuginfo": None}, status, headers=headers)

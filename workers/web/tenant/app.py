@@ -1,7 +1,8 @@
 """Serves the tenants' API before all other routes: its own addresses, its own tokens' header, its own errors.
 
 Everything but the version document takes a token: in ``X-Auth-Token``, as the stock client sends it, as a bearer, or
-as the password of a basic sign-in. A token of one project sees that project's events as lessee and as owner.
+as the password of a basic sign-in. It is one of Catchment's own, or of Keystone where the installation has one. A
+token of one project sees that project's events as lessee and as owner.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ from workers.web.answers import Json
 from workers.web.faults import wants_page
 from workers.web.gate import host_allowed
 from workers.web.tenant.answers import UNAUTHORIZED, Refusal, refused, version
+from workers.web.tenant.keystone import Keystone
 from workers.web.tenant.question import read_question
+from workers.web.tenant.visitor import Visitor
 from workers.web.web import Web
 
 log = logging.getLogger("catchment.web")
 
 #: Events in one answer; where there are more, it names the address at which the list goes on.
 PAGE = 10_000
+#: Characters of a token of Keystone that is asked about; Fernet's have some two hundred, JWS's some two thousand.
+LONGEST_TOKEN = 8192
 _ROOTS = ("/", "/v1", "/v1/")
 _EVENTS = ("/v1/events", "/v1/events/", "/v1/events.json")
 _LEASES = "/v1/leases/"
@@ -39,9 +44,10 @@ _LEASES = "/v1/leases/"
 class TenantApi:
     """Answers what is the tenants', and hands everything else on."""
 
-    def __init__(self, app: ASGIApp, web: Web) -> None:
+    def __init__(self, app: ASGIApp, web: Web, keystone: Keystone | None = None) -> None:
         self._app = app
         self._web = web
+        self._keystone = keystone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI has it."""
@@ -55,7 +61,7 @@ class TenantApi:
         try:
             return self._answer(request, _path(request.scope))
         except Refusal as refusal:
-            return refused(refusal.status, refusal.words)
+            return refused(refusal.status, refusal.words, self._keystone.uri if self._keystone else None)
 
     def _answer(self, request: Request, path: str) -> Response:
         if not host_allowed(self._web.hosts, request.headers.get("host", "")):
@@ -63,21 +69,21 @@ class TenantApi:
         if path in _ROOTS:
             _only_get(request)
             return Json(version(str(request.base_url).rstrip("/")))
-        token = self._token(request.headers)
+        visitor = self._visitor(_clear(request.headers))
         if path in _EVENTS:
             _only_get(request)
-            return self._events(request, token)
+            return self._events(request, visitor)
         if path.startswith(_LEASES) and path != _LEASES:
             _only_get(request)
-            return self._lease(path.removeprefix(_LEASES), token)
+            return self._lease(path.removeprefix(_LEASES), visitor)
         if path.startswith("/v1/events/"):
             raise Refusal(405, "Events are listed, not shown one by one.")
         raise Refusal(404, "There is nothing at this address.")
 
-    def _events(self, request: Request, token: Token) -> Response:
+    def _events(self, request: Request, visitor: Visitor) -> Response:
         esi.number(self._web.ledger)
         with self._web.ledger.reading() as session:
-            asked = read_question(session, request.query_params.multi_items(), token.project)
+            asked = read_question(session, request.query_params.multi_items(), visitor.project)
             found = esi.records(session, asked, limit=PAGE + 1)
         body: dict[str, object] = {"events": [esi.as_api(record) for record in found[:PAGE]]}
         if len(found) > PAGE:
@@ -85,19 +91,27 @@ class TenantApi:
             body["events_links"] = [{"rel": "next", "href": f"/v1/events?{urlencode(further)}"}]
         return Json(body)
 
-    def _lease(self, ident: str, token: Token) -> Response:
+    def _lease(self, ident: str, visitor: Visitor) -> Response:
         with self._web.ledger.reading() as session:
-            found = leases.leases(session, ident, token.project) if "\x00" not in ident else []
+            found = leases.leases(session, ident, visitor.project) if "\x00" not in ident else []
         if not found:
             raise Refusal(404, f"Lease with name or uuid {ident[:100]} could not be found.")
         if len(found) > 1:
             raise Refusal(400, f"{len(found)} leases are called {ident[:100]}: ask by uuid.")
         return Json(found[0])
 
-    def _token(self, headers: Headers) -> Token:
+    def _visitor(self, clear: str) -> Visitor:
+        if self._keystone is None or clear.startswith(tokens.PREFIX) or not clear:
+            return Visitor(self._own(clear).project)
+        visitor = self._keystone.visitor(clear) if len(clear) <= LONGEST_TOKEN and clear.isascii() else None
+        if visitor is None:
+            raise Refusal(401, UNAUTHORIZED)
+        return visitor
+
+    def _own(self, clear: str) -> Token:
         now = self._web.now()
         with self._web.ledger.reading() as session:
-            token = tokens.find(session, _clear(headers), now)
+            token = tokens.find(session, clear, now)
         if token is None:
             raise Refusal(401, UNAUTHORIZED)
         if tokens.is_stale(token, now):
