@@ -15,15 +15,22 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 
+from examples.cloud.running import Cloud, clouds_yaml
+from examples.cloud.world import World
 from examples.esi.leases import LESSEE
 from tasks.ledger import tokens
+from tasks.ledger.session import Ledger
+from tests.conftest import CORPUS
 from tests.integration.test_leap_history import capture
-from tests.leap_way import LeapWay
+from tests.leap_way import LeapWay, write
+from tests.unit.esi_leap.leap_ground import END, message
 from workers.web.app import create_app
 
 pytestmark = [pytest.mark.corpus, pytest.mark.slow]
@@ -74,9 +81,6 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(openstack: Path, empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    from tasks.ledger.session import Ledger
-    from tests.conftest import CORPUS
-
     if not CORPUS.is_dir():
         pytest.skip("the captured messages are not beside this source tree")
     root = tmp_path_factory.mktemp("stock")
@@ -87,7 +91,15 @@ def served(openstack: Path, empty_sqlite: Path, tmp_path_factory: pytest.TempPat
         made = {
             name: tokens.make(session, name, "view", project) for name, project in (("all", None), ("mine", LESSEE))
         }
-    app = create_app(ledger, way.site.settings.model_copy(update={"var": root}), key=b"k" * 32)
+    settings = way.site.settings.model_copy(update={"var": root})
+    with listening(create_app(ledger, settings, key=b"k" * 32)) as url:
+        yield Served(way, url, openstack, made)
+    ledger.close()
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """The application on a port of its own."""
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -95,10 +107,11 @@ def served(openstack: Path, empty_sqlite: Path, tmp_path_factory: pytest.TempPat
         assert thread.is_alive()
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Served(way, f"http://127.0.0.1:{port}", openstack, made)
-    server.should_exit = True
-    thread.join()
-    ledger.close()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def commands(corpus: Path) -> list[tuple[list[str], str, int]]:
@@ -172,3 +185,29 @@ def test_the_published_polling_script_runs_unchanged_and_tells_each_event_once(s
         assert done.returncode == 0, done.stderr
         assert bool(done.stdout) is lines
     assert (tmp_path / ".esi-last-event-id").read_text() == "22"
+
+
+def test_with_keystone_the_client_finds_us_in_the_catalogue_and_sees_its_own_project(
+    openstack: Path, ledger: Ledger, tmp_path: Path
+) -> None:
+    pytest.importorskip("keystonemiddleware", reason="keystonemiddleware is not installed")
+    with Cloud(World(seed=1)) as cloud:
+        way = LeapWay(ledger, tmp_path, "[one]\nevents = none\nscript = /bin/true\n")
+        research = cloud.world.project("research").id
+        way.catch(message(END, message_id="a"), message(END, project_id=research, uuid="lease-of-research"))
+        write(tmp_path / "clouds.yaml", clouds_yaml(cloud.url))
+        web = way.site.settings.web.model_copy(update={"keystone_cloud": "demo"})
+        settings = way.site.settings.model_copy(update={"var": tmp_path, "web": web})
+        with listening(create_app(ledger, settings, tmp_path, key=b"k" * 32)) as url:
+            cloud.world.elsewhere["lease"] = url
+            served = Served(way, url, openstack, {"all": ""})
+            write(tmp_path / "mine.yaml", clouds_yaml(cloud.url, user="alice", project="research"))
+            signed_in = {"OS_CLIENT_CONFIG_FILE": str(tmp_path / "mine.yaml"), "OS_CLOUD": "demo"}
+            without = dict.fromkeys(("OS_AUTH_TYPE", "OS_TOKEN", "OS_ENDPOINT"), "")
+            code, said = served.run("esi", "event", "list", "-f", "json", **without, **signed_in)
+            assert code == 0, said
+            [row] = json.loads(said)
+            assert (row["Lessee ID"], row["Object UUID"]) == (research, "lease-of-research")
+            code, said = served.run("esi", "lease", "show", "lease-of-research", "-f", "json", **without, **signed_in)
+            assert code == 0, said
+            assert json.loads(said)["purpose"] == "test"
