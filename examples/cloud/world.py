@@ -62,6 +62,8 @@ class World:
         self.listeners: list[Callable[[Notice], None]] = []
         #: Service types that the catalogue leaves out.
         self.absent: set[str] = set()
+        #: Services that run elsewhere, by their type: where the catalogue says that they are.
+        self.elsewhere: dict[str, str] = {}
         sow(self)
 
     def now(self) -> datetime:

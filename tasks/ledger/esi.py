@@ -102,8 +102,8 @@ def _number_page(session: Session) -> int:
     return len(rows)
 
 
-def records(session: Session, asked: Asked) -> list[EsiEvent]:
-    """The numbered records for which all that is asked holds, in the order of their numbers."""
+def records(session: Session, asked: Asked, limit: int = PAGE) -> list[EsiEvent]:
+    """The first of the numbered records for which all that is asked holds, in the order of their numbers."""
     query = select(EsiEvent).where(EsiEvent.number.is_not(None))
     if asked.last_id is not None:
         query = query.where(EsiEvent.number > asked.last_id)
@@ -115,7 +115,7 @@ def records(session: Session, asked: Asked) -> list[EsiEvent]:
         value = getattr(asked, column)
         if value is not None:
             query = query.where(getattr(EsiEvent, column) == value)
-    return list(session.scalars(query.order_by(EsiEvent.number)))
+    return list(session.scalars(query.order_by(EsiEvent.number).limit(limit)))
 
 
 def as_api(record: EsiEvent) -> dict[str, Any]:

@@ -160,6 +160,12 @@ class Web(BaseModel, extra="forbid"):
     push_bytes: int = Field(
         8_388_608, ge=1024, le=16_777_216, description="The longest push; one notification: catch.body_limit_bytes."
     )
+    keystone_cloud: str = Field(
+        "", description="Cloud of clouds.yaml whose Keystone checks the tokens of tenants (docs/esi.md). Empty: none."
+    )
+    keystone_admins: list[str] = Field(
+        default=["admin", "esi_leap_admin"], description="Roles of Keystone that see the events of all projects."
+    )
 
 
 class Flower(BaseModel, extra="forbid"):

@@ -43,6 +43,7 @@ COMMANDS = {
     "operate": _Named("workers.cli.operations", "operate", "Ask for an operation on an object of a cloud."),
     "operations": _Named("workers.cli.operations", "list_operations", "List operations, and what was decided on them."),
     "requests": _Named("workers.cli.requests", "requests", "List, open, decide and cancel requests."),
+    "watch": _Named("workers.cli.watch", "watch", "Run a command for each new event of a lease history, once."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }
 

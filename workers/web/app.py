@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from tasks.ledger.session import Ledger
 from tasks.model import clock
+from tasks.site import clouds
 from tasks.site.settings import Settings
 from workers.web import (
     api,
@@ -36,6 +37,8 @@ from workers.web.gate import Gate
 from workers.web.intake import Intake
 from workers.web.key import load_key
 from workers.web.pace import Pace
+from workers.web.tenant.app import TenantApi
+from workers.web.tenant.keystone import Keystone
 from workers.web.web import Web
 
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.
@@ -77,7 +80,8 @@ def create_app(
     sweep. ``hosts`` are the names that a Host header may carry; None takes those of loopback while the
     server listens there, and any name otherwise. ``intake`` takes what providers push; without it none may.
 
-    Raises :class:`tasks.model.errors.Permanent` for a key file that others can read.
+    Raises :class:`tasks.model.errors.Permanent` for a key file that others can read, and where Keystone's tokens
+    are to be checked and cannot be.
     """
     web = Web(
         ledger=ledger,
@@ -99,7 +103,11 @@ def create_app(
         redoc_url=None,
         openapi_url=f"{api.PREFIX}/openapi.json",
         exception_handlers={HTTPException: on_http, RequestValidationError: on_invalid},
-        middleware=[Middleware(Envelope, tls=web.tls), Middleware(Gate, web=web)],
+        middleware=[
+            Middleware(Envelope, tls=web.tls),
+            Middleware(TenantApi, web=web, keystone=_keystone(settings, root)),
+            Middleware(Gate, web=web),
+        ],
         redirect_slashes=False,
     )
     app.state.web = web
@@ -115,6 +123,14 @@ def default_hosts(listening: str) -> frozenset[str] | None:
     except ValueError:
         loopback = listening == "localhost"
     return LOOPBACK | {listening.lower()} if loopback else None
+
+
+def _keystone(settings: Settings, root: Path | None) -> Keystone | None:
+    """What checks Keystone's tokens, where the installation names a cloud for it."""
+    if not settings.web.keystone_cloud:
+        return None
+    file = (root or Path()) / clouds.FILE
+    return Keystone(settings.web.keystone_cloud, file, settings.web.keystone_admins)
 
 
 def _release() -> str:

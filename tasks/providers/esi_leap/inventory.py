@@ -9,18 +9,13 @@ from urllib.parse import quote
 
 from tasks.model.errors import Gone, Permanent, ProviderDown
 from tasks.model.event import ObjectRef
+from tasks.model.leases import FIELDS
 from tasks.providers.contracts import ProviderConfig, Reading
 from tasks.providers.esi_leap.service import LeapService
 from tasks.providers.openstack.failures import NotAllowed
 from tasks.providers.openstack.kinds import is_id
 from tasks.providers.openstack.values import text
 
-#: The fields of a lease as the API gives them (spec esi 3), in its order.
-LEASE_FIELDS = (
-    "name", "uuid", "project_id", "project", "owner_id", "owner", "resource_type", "resource_uuid", "resource_class",
-    "resource_properties", "resource", "start_time", "fulfill_time", "expire_time", "end_time", "status", "properties",
-    "purpose", "offer_uuid", "parent_lease_uuid",
-)  # fmt: skip
 _OFFER_FIELDS = (
     "name", "uuid", "project_id", "project", "lessee_id", "lessee", "resource_type", "resource_uuid",
     "resource_class", "resource_properties", "resource", "start_time", "end_time", "status", "properties",
@@ -50,7 +45,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "node": Kind("nodes", _NODE_FIELDS, None, one=False),
     "offer": Kind("offers", _OFFER_FIELDS, "project_id"),
-    "lease": Kind("leases", LEASE_FIELDS, "project_id", every=(("view", "all"),)),
+    "lease": Kind("leases", FIELDS, "project_id", every=(("view", "all"),)),
 }
 
 

@@ -11,8 +11,9 @@ from examples.esi.leases import LESSEE
 from examples.esi.running import LeapApi
 from tasks.model.errors import Gone, Permanent, ProviderDown
 from tasks.model.event import ESI_LEAP, PROVIDER_EVENT, Event, Normalised, ObjectRef
+from tasks.model.leases import FIELDS
 from tasks.model.outcome import Outcome, Plan
-from tasks.providers.esi_leap.inventory import LEASE_FIELDS, LeapInventory
+from tasks.providers.esi_leap.inventory import LeapInventory
 from tasks.switchboard.consequences import CONSEQUENCES, REFRESHABLE
 from tests.unit.esi_leap.leap_ground import AT, LEASE, NODE, provider
 
@@ -36,7 +37,7 @@ def reader(api: LeapApi, tmp_path: Path) -> LeapInventory:
 def test_a_lease_is_read_with_all_the_fields_of_the_api(reader: LeapInventory, api: LeapApi) -> None:
     reading = reader.read(ObjectRef("lease", LEASE))
     assert (reading.ref, reading.name, reading.tenant_id) == (("lease", LEASE), "L1", LESSEE)
-    assert tuple(reading.attributes) == LEASE_FIELDS
+    assert tuple(reading.attributes) == FIELDS
     assert reading.attributes["resource_properties"] == {"vendor": "foo"}
     assert api.asked[f"/v1/leases/{LEASE}"] == 1
 
