@@ -1,4 +1,4 @@
-"""Reads, lists and wishes at the same time: the last word is the cloud's, and a list of any length needs little memory."""
+"""Reads, lists and wishes at once: the last word is the cloud's, and a list of any length needs little memory."""
 
 from __future__ import annotations
 
