@@ -77,22 +77,26 @@ def uncover(session: Session, list_id: int, now: datetime) -> None:
     )
 
 
-def want_absent(session: Session, provider_id: int, refs: Sequence[ObjectRef], now: datetime) -> None:
-    """Have objects read by themselves that a whole list has not shown; no other list can tell more of them."""
+def want_absent(
+    session: Session, provider_id: int, refs: Sequence[ObjectRef], event_id: int | None, now: datetime
+) -> None:
+    """Have objects read by themselves that a whole list has not shown; no other list can tell more of them.
+
+    ``event_id`` wanted the list. It is the cause where the object was not wanted by an event of its own.
+    """
     if not refs:
         return
-    want(session, [Wish(provider_id, ref, None) for ref in refs], now, settle=0)
-    session.execute(
-        update(RefreshTarget)
-        .where(*_waiting(provider_id, refs[0].kind), RefreshTarget.ref.in_([ref.id for ref in refs]))
-        .values(covered=RefreshTarget.wanted)
-    )
+    mine = (*_waiting(provider_id, refs[0].kind), RefreshTarget.ref.in_([ref.id for ref in refs]))
+    own = set(session.scalars(select(RefreshTarget.ref).where(*mine)))
+    want(session, [Wish(provider_id, ref, None if ref.id in own else event_id) for ref in refs], now, settle=0)
+    session.execute(update(RefreshTarget).where(*mine).values(covered=RefreshTarget.wanted))
 
 
 def escalate(session: Session, settings: Refresh, now: datetime) -> list[ObjectRef]:
     """Have the list of a kind read where many objects of it are due and the list costs less (spec capture 5.5).
 
-    Only distinct objects count, and none that a list has not shown already.
+    Only distinct objects count, and none that a list has not shown already. A list that fails leaves the objects
+    to be read one by one.
     """
     due = (
         RefreshTarget.state == "wanted",
@@ -112,8 +116,14 @@ def escalate(session: Session, settings: Refresh, now: datetime) -> list[ObjectR
         .group_by(RefreshTarget.provider_id, RefreshTarget.kind)
         .having(func.count() >= settings.escalate)
     )
+    failing = (RefreshTarget.kind == EVERY, or_(RefreshTarget.state == "dead", RefreshTarget.attempts > 0))
+    without = {
+        tuple(row) for row in session.execute(select(RefreshTarget.provider_id, RefreshTarget.ref).where(*failing))
+    }
     wishes = []
     for row in session.execute(many).all():
+        if (row.provider_id, row.kind) in without:
+            continue
         known = (
             select(func.count())
             .select_from(InventoryObject)

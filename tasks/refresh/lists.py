@@ -118,7 +118,7 @@ class ListRead:
         while True:
             with self.installation.ledger.transaction() as session:
                 missing = absent(session, self.target.provider_id, kind, asked_at, after, PAGE)
-                covered.want_absent(session, self.target.provider_id, missing, clock.now())
+                covered.want_absent(session, self.target.provider_id, missing, self.target.event_id, clock.now())
             if len(missing) < PAGE:
                 return
             after = missing[-1].id

@@ -64,7 +64,7 @@ def test_all_of_one_kind_is_a_target_of_its_own_and_reads_no_other_kind(
     assert dict(cloud.reads) == {"sign in": 1, "server": 1, server(1): 1}
     assert changes(present.ledger)[4:] == [
         ("s0000", "changed", cause, {"n": 0}, {"n": 100}),
-        ("s0001", "gone", None, {"name": "name of s0001", "tenant_id": "red", "n": 1}, {}),
+        ("s0001", "gone", cause, {"name": "name of s0001", "tenant_id": "red", "n": 1}, {}),
     ]
     # A list that shows nothing removes nothing (spec capture 9 C1).
     assert known(present.ledger, ObjectRef("network", "n1")).state == "known"  # type: ignore[union-attr]  # it is there
@@ -75,6 +75,17 @@ def test_kind_that_nobody_reads_ends_on_the_desk(present: Installation, cloud: F
     wish(present, lab, all_of("unicorn"))
     refresh(present)
     assert target(present.ledger, all_of("unicorn")).state == "dead"
+
+
+def test_many_objects_of_a_kind_that_nobody_reads_keep_none_of_the_others(
+    present: Installation, cloud: FakeCloud
+) -> None:
+    lab = provider(present.ledger)
+    cloud.objects[SERVER] = {}
+    wish(present, lab, *(ObjectRef("unicorn", str(n)) for n in range(10)), SERVER)
+    refresh(present)
+    assert target(present.ledger).state == "read"
+    assert [state for name, state in target_states(present.ledger).items() if "unicorn" in name] == ["dead"] * 11
 
 
 def test_many_objects_of_one_kind_are_read_by_their_list(present: Installation, cloud: FakeCloud, hands: Clock) -> None:

@@ -18,6 +18,7 @@ from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, all_of, want
 from tasks.effects.table import actions
 from tasks.ledger.inventory import GONE, InventoryObject
+from tasks.ledger.providers import Provider
 from tasks.model import clock
 from tasks.model.errors import Permanent, SiteInvalid
 from tasks.refresh import targets
@@ -26,7 +27,7 @@ from tasks.site.contracts import Site
 from tasks.site.load import load_site, site_root
 from workers import readers
 from workers.cli.installation import json_option, ledger_of, site_option
-from workers.cli.output import as_document, console, hint, table
+from workers.cli.output import as_document, console, hint, table, when
 
 
 class _Still:
@@ -63,6 +64,9 @@ def refresh(context: click.Context, provider: str, kind: str | None, as_json: bo
         number = enrol(present, site.providers[provider], kinds)
         ref, owner = all_of(kind) if kind else FULL, f"{present.worker}:{uuid.uuid4().hex[:8]}"
         with ledger.transaction() as session:
+            row = session.get_one(Provider, number)
+            if row.reads_note and row.reads_after is not None and row.reads_after > clock.now():
+                raise Permanent(f"{provider} is to be left alone until {when(row.reads_after)}: {row.reads_note}")
             want(session, [Wish(number, ref, None)], clock.now(), settle=0)
             taken = targets.take_this(session, owner, site.settings.refresh, clock.now(), number, ref)
         if taken is None:

@@ -84,3 +84,12 @@ def test_cloud_that_does_not_answer_is_said_and_tried_again_by_the_workers(site:
     with site.ledger.reading() as session:
         [row] = session.query(RefreshTarget).all()
         assert (row.state, row.attempts, row.lease_owner) == ("wanted", 1, None)
+
+
+def test_pause_that_the_cloud_asks_for_is_kept_by_hand_as_well(site: Site, cloud: Cloud) -> None:
+    cloud.faults.answer(503, times=1, path="/compute/v2.1/servers", retry_after="120")
+    site.run("inventory", "refresh", "lab", "--kind", "server", code=2)
+    cloud.requests.clear()
+    told = site.run("inventory", "refresh", "lab", "--kind", "server", code=2).stderr
+    assert "left alone until" in told
+    assert not cloud.requests
