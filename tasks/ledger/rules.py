@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ForeignKey, Identity, Index, Integer, delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -114,10 +115,27 @@ def reset(session: Session, event: str, now: datetime, by: str, key: str | None 
     return sum(state != ARMED for state in gone)
 
 
-def states(session: Session, events: Collection[str] | None = None) -> list[RuleState]:
-    """How rule events stand, by event and key."""
-    query = select(RuleState).order_by(RuleState.event, RuleState.key)
-    return list(session.scalars(query if events is None else query.where(RuleState.event.in_(events))))
+def states(
+    session: Session, events: Collection[str] | None = None, keys: Collection[str] | None = None
+) -> Sequence[Any]:
+    """How rule events stand, by event and key: rows with the columns of :class:`RuleState`, all or some of them."""
+    query = select(*RuleState.__table__.c).order_by(RuleState.event, RuleState.key)
+    if events is not None:
+        query = query.where(RuleState.event.in_(events))
+    if keys is not None:
+        query = query.where(RuleState.key.in_(keys))
+    return session.execute(query).all()
+
+
+def due(session: Session, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Events and keys whose state time alone may change now."""
+    query = select(RuleState.event, RuleState.key).where(RuleState.deadline <= now).order_by(RuleState.deadline)
+    return [(row.event, row.key) for row in session.execute(query.limit(limit))]
+
+
+def forget(session: Session, known: Collection[str]) -> None:
+    """Delete what stands of rule events that the site does not have any more."""
+    session.execute(delete(RuleState).where(RuleState.event.not_in(known)))
 
 
 def count_told(session: Session, event: str, now: datetime, more: int) -> int:
