@@ -143,12 +143,12 @@ def write(
     complete = [(Write(ref, f"{ref.kind}.id", ref.id), fact_types.STRING, ref.id) for ref in sorted(new)]
     for one, kind, value in complete + made:
         number = ids[one.object]
-        held = rows.get((number, one.name)) or present.get((number, one.name))
+        held: Mapping[str, Any] | None = rows.get((number, one.name)) or present.get((number, one.name))
         if held is not None and rank(held["origin"]) > rank(origin):
             continue
         stored = None if value is None else fact_types.dump(kind, value)
         same = held is not None and (held["type"], held["value"]) == (kind, stored)
-        if same and held["origin"] == origin and (whole or held["limit_seconds"] is None):
+        if same and held is not None and held["origin"] == origin and (whole or held["limit_seconds"] is None):
             continue
         if not same:
             before = None if held is None or held["value"] is None else fact_types.load(held["type"], held["value"])
@@ -194,7 +194,7 @@ _COLUMNS = ("object_id", "name", "type", "value", "at", "limit_seconds", "origin
 
 def _present(session: Session, ids: Iterable[int]) -> dict[tuple[int, str], Mapping[str, Any]]:
     query = select(*(getattr(Fact, name) for name in _COLUMNS)).where(Fact.object_id.in_(set(ids)))
-    return {(row.object_id, row.name): row._mapping for row in session.execute(query)}
+    return {(row.object_id, row.name): dict(row._mapping) for row in session.execute(query)}
 
 
 def _row(number: int, name: str, kind: str, stored: str | None, now: datetime, origin: str) -> dict[str, Any]:

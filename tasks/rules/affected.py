@@ -29,9 +29,9 @@ def affected(session: Session, rules: RuleSet, changes: Iterable[Changed]) -> Wa
                     want(wanted, rule, [ref])
             continue
         for dependence in rules.concerned(name):
-            rule = rules.get(dependence.rule)
-            if rule is not None:
-                want(wanted, rule, _seen_from(session, dependence, objects))
+            found = rules.get(dependence.rule)
+            if found is not None:
+                want(wanted, found, _seen_from(session, dependence, objects))
     return wanted
 
 

@@ -27,6 +27,7 @@ PAGE = 5000
 A_TRANSACTION = 10_000
 #: The mark of the last sweep.
 SWEEP = "rules sweep"
+_OBJECTS = select(FactObject.kind, func.count()).group_by(FactObject.kind)
 
 
 def active(ruleset: RuleSet, switched: dict[str, bool]) -> list[RuleEvent]:
@@ -108,7 +109,7 @@ def sweep(ledger: Ledger, settings: Settings, ruleset: RuleSet, now: datetime) -
         mark(session, SWEEP, now)
         rules.forget(session, [rule.name for rule in ruleset.rules])
         chosen = active(ruleset, rules.switches(session))
-        objects = dict(session.execute(select(FactObject.kind, func.count()).group_by(FactObject.kind)).tuples())
+        objects = {row[0]: row[1] for row in session.execute(_OBJECTS)}
     for part in _parts(chosen, objects):
         with ledger.transaction() as session:
             if not try_lock(session, RULES_LOCK, 0):
