@@ -90,7 +90,7 @@ def outcome(constraints: str, facts: Mapping[str, Any], **others: Any) -> bool |
 
 
 class Stand:
-    """Rules on a ledger. ``at(seconds)`` sets the clock; each set of facts is seen by a change, each pass by a sweep."""
+    """Rules on a ledger. ``at(seconds)`` sets the clock; changes and sweeps are asked for."""
 
     def __init__(self, ledger: Ledger, *rules: RuleEvent, **settings: Any) -> None:
         self.ledger = ledger

@@ -16,10 +16,11 @@ def parts() -> Sequence[Part]:
     from tasks.alert import read as alerts
     from tasks.effects import templates
     from tasks.policy import read as policies
+    from tasks.rules import read as rules
     from tasks.site import profiles
     from tasks.switchboard import read as automate
 
-    return (automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART)
+    return (automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART, rules.PART)
 
 
 def kinds() -> Mapping[str, ProviderKind]:

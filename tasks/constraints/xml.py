@@ -130,9 +130,7 @@ class _Reader:
         parser.CharacterDataHandler = self._text
 
     def _here(self, code: str, what: str, mend: str) -> Refused:
-        return Refused(
-            Complaint(code, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1, what, mend)
-        )
+        return Refused(Complaint(code, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1, what, mend))
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.lower() not in ("utf-8", "utf8"):
@@ -215,6 +213,8 @@ def against_schema(content: bytes, name: str) -> list[Complaint]:
         return []
     errors = list(schema.error_log)[:_MOST]  # type: ignore[call-overload]  # the stubs know no iteration of a log
     return [
-        Complaint("E200", error.line or 1, error.column or 1, _WORDS.sub("", error.message).rstrip("."), "See the schema")
+        Complaint(
+            "E200", error.line or 1, error.column or 1, _WORDS.sub("", error.message).rstrip("."), "See the schema"
+        )
         for error in errors
     ]

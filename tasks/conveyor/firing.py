@@ -68,9 +68,7 @@ def builtin(
     known = BUILTINS[name]
     context = {object.kind: object.id} if object is not None else {}
     objects = [object] if object is not None else []
-    return Fired(
-        known.name, BUILTIN_SOURCE, context, objects, object, more or {}, severity=severity, identity=identity
-    )
+    return Fired(known.name, BUILTIN_SOURCE, context, objects, object, more or {}, severity=severity, identity=identity)
 
 
 def no_vmhost(asker: FactRef, request: str) -> Fired:

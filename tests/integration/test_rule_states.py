@@ -16,9 +16,9 @@ from tasks.ledger.facts import FactRef
 from tasks.ledger.rules import RuleNote, RuleState
 from tasks.ledger.session import Ledger
 from tasks.rules import evaluate
+from tasks.rules.event_file import read_event
 from tests.ground import count
 from tests.rule_ground import ALWAYS, VMHOST, Stand, event_text, rule
-from tasks.rules.event_file import read_event
 
 #: Load at each pass of table A, and what has been told by then.
 TABLE_A = [
@@ -156,7 +156,9 @@ def test_both_holds_while_its_reset_does_not_hold_any_more_at_the_interval(ledge
 
 
 def test_check_49_reset_and_trigger_in_one_pass_is_a_reset_alone(ledger: Ledger) -> None:
-    inner = '<trigger><gt fact="vmhost.vm.count" value="1"/></trigger><reset><gt fact="vmhost.vm.count" value="0"/></reset>'
+    inner = (
+        '<trigger><gt fact="vmhost.vm.count" value="1"/></trigger><reset><gt fact="vmhost.vm.count" value="0"/></reset>'
+    )
     _, complaints = read_event(event_text(inner), "flaps")
     assert [one.code for one in complaints] == ["W401"]
     stand = Stand(ledger, rule(inner, stem="flaps"))
