@@ -34,7 +34,7 @@ def stand(ledger: Ledger) -> Stand:
     return made
 
 
-def test_check_41_table_A_fires_at_60_and_270_alone(stand: Stand) -> None:
+def test_orchestrate_41_table_A_fires_at_60_and_270_alone(stand: Stand) -> None:
     seen = []
     for at, load, _ in TABLE_A:
         stand.at(at)
@@ -55,7 +55,7 @@ def test_table_A_is_the_same_where_sweeps_alone_look(ledger: Ledger) -> None:
     assert stand.times() == [60, 270]
 
 
-def test_check_42_table_B_without_reset_it_fires_each_ten_minutes(ledger: Ledger) -> None:
+def test_orchestrate_42_table_B_without_reset_it_fires_each_ten_minutes(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS))
     stand.write("vmhost/h", online=True)
     for at in range(0, 1230, 30):
@@ -64,7 +64,7 @@ def test_check_42_table_B_without_reset_it_fires_each_ten_minutes(ledger: Ledger
     assert stand.times() == [0, 600, 1200]
 
 
-def test_check_43_table_C_599_is_silent_and_600_fires(ledger: Ledger) -> None:
+def test_orchestrate_43_table_C_599_is_silent_and_600_fires(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS))
     truth = {0: True, 300: False, 570: True, 1200: False, 1260: True}
     for at in sorted({*range(0, 1290, 30), 599}):
@@ -86,7 +86,7 @@ def test_table_D_a_reset_rule_waits_while_its_fact_is_missing(stand: Stand) -> N
     assert stand.times() == [0, 120]
 
 
-def test_check_44_an_interval_arms_it_silently(ledger: Ledger) -> None:
+def test_orchestrate_44_an_interval_arms_it_silently(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS, resetInterval="60"))
     stand.write("vmhost/h", online=True)
     stand.sweep()
@@ -99,7 +99,7 @@ def test_check_44_an_interval_arms_it_silently(ledger: Ledger) -> None:
     assert (stand.state(), stand.times()) == ("armed", [0])
 
 
-def test_check_45_and_46_a_missing_fact_holds_a_reset_rule_and_not_a_timeout(ledger: Ledger) -> None:
+def test_orchestrate_45_and_46_a_missing_fact_holds_a_reset_rule_and_not_a_timeout(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(VMHOST), rule('<trigger><gt fact="vmhost.vm.count" value="0"/></trigger>', stem="timed"))
     stand.write("vmhost/h", vm__count=1, resource="r")
     stand.write("resource/r", loadaverage=9)
@@ -121,7 +121,7 @@ BOTH = VMHOST.replace("</event>", "")
     ("mode", "armed_at"),
     [("rule", 10), ("either", 10), ("timeout", 60), ("both", 60)],
 )
-def test_check_48_each_mode_arms_it_in_its_own_way(ledger: Ledger, mode: str, armed_at: int) -> None:
+def test_orchestrate_48_each_mode_arms_it_in_its_own_way(ledger: Ledger, mode: str, armed_at: int) -> None:
     stand = Stand(ledger, rule(BOTH, resetInterval="60", resetMode=mode))
     stand.write("vmhost/h", vm__count=1, resource="r")
     stand.write("resource/r", loadaverage=9)
@@ -155,7 +155,7 @@ def test_both_holds_while_its_reset_does_not_hold_any_more_at_the_interval(ledge
         assert stand.state() == ("armed" if at == 90 else "fired")
 
 
-def test_check_49_reset_and_trigger_in_one_pass_is_a_reset_alone(ledger: Ledger) -> None:
+def test_orchestrate_49_reset_and_trigger_in_one_pass_is_a_reset_alone(ledger: Ledger) -> None:
     inner = (
         '<trigger><gt fact="vmhost.vm.count" value="1"/></trigger><reset><gt fact="vmhost.vm.count" value="0"/></reset>'
     )
@@ -172,7 +172,7 @@ def test_check_49_reset_and_trigger_in_one_pass_is_a_reset_alone(ledger: Ledger)
     assert stand.times() == [0, 60]
 
 
-def test_check_50_each_object_has_its_own_state(ledger: Ledger) -> None:
+def test_orchestrate_50_each_object_has_its_own_state(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(VMHOST))
     for name in "ab":
         stand.write(f"vmhost/{name}", vm__count=1, resource=f"r{name}")
@@ -188,7 +188,7 @@ def test_check_50_each_object_has_its_own_state(ledger: Ledger) -> None:
     assert [one["context"] for one in stand.told()] == [{"vmhost": ["a", "b"]}, {"vmhost": ["a"]}]
 
 
-def test_check_51_an_object_that_comes_back_is_a_new_one(stand: Stand) -> None:
+def test_orchestrate_51_an_object_that_comes_back_is_a_new_one(stand: Stand) -> None:
     stand.write("resource/r", loadaverage=9)
     stand.sweep()
     with stand.ledger.transaction() as session:
@@ -200,7 +200,7 @@ def test_check_51_an_object_that_comes_back_is_a_new_one(stand: Stand) -> None:
     assert stand.times() == [0, 30]
 
 
-def test_check_52_state_and_notification_are_written_together_or_not_at_all(
+def test_orchestrate_52_state_and_notification_are_written_together_or_not_at_all(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand.write("resource/r", loadaverage=9)
@@ -219,7 +219,7 @@ def test_check_52_state_and_notification_are_written_together_or_not_at_all(
     assert (stand.state(), len(stand.told()), count(stand.ledger, Place)) == ("fired", 1, 1)
 
 
-def test_check_53_after_a_long_stop_it_fires_once(ledger: Ledger) -> None:
+def test_orchestrate_53_after_a_long_stop_it_fires_once(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS))
     stand.write("vmhost/h", online=True)
     stand.sweep()
@@ -230,7 +230,7 @@ def test_check_53_after_a_long_stop_it_fires_once(ledger: Ledger) -> None:
     assert stand.times() == [0, 1800]
 
 
-def test_check_54_a_changed_rule_is_armed_and_a_described_one_stands(ledger: Ledger) -> None:
+def test_orchestrate_54_a_changed_rule_is_armed_and_a_described_one_stands(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(VMHOST))
     stand.write("vmhost/h", vm__count=1, resource="r")
     stand.write("resource/r", loadaverage=9)
@@ -253,7 +253,7 @@ def test_a_rule_that_is_taken_away_leaves_no_state(stand: Stand) -> None:
     assert count(stand.ledger, RuleState) == 0
 
 
-def test_check_55_what_holds_already_can_be_passed_over(ledger: Ledger) -> None:
+def test_orchestrate_55_what_holds_already_can_be_passed_over(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(VMHOST, initial="arm"))
     stand.write("vmhost/h", vm__count=1, resource="r")
     for at, load in [(0, 9), (30, 9), (60, 0.1), (90, 9)]:
@@ -263,7 +263,7 @@ def test_check_55_what_holds_already_can_be_passed_over(ledger: Ledger) -> None:
     assert stand.times() == [90]
 
 
-def test_check_56_a_trigger_must_hold_for_its_time(ledger: Ledger) -> None:
+def test_orchestrate_56_a_trigger_must_hold_for_its_time(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS, **{"for": "60s"}))
     for at, online in [(0, True), (30, False), (60, True), (90, True)]:
         stand.at(at)
@@ -288,7 +288,7 @@ def test_a_reset_must_hold_for_its_time(ledger: Ledger) -> None:
     assert stand.state() == "armed"
 
 
-def test_check_57_a_clock_that_is_set_back_leads_to_no_burst(ledger: Ledger) -> None:
+def test_orchestrate_57_a_clock_that_is_set_back_leads_to_no_burst(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS, resetInterval="60"))
     stand.write("vmhost/h", online=True)
     stand.at(3600)
@@ -300,7 +300,7 @@ def test_check_57_a_clock_that_is_set_back_leads_to_no_burst(ledger: Ledger) -> 
     assert stand.times() == [3600]
 
 
-def test_check_59_a_disabled_rule_is_not_asked_until_it_is_enabled(stand: Stand) -> None:
+def test_orchestrate_59_a_disabled_rule_is_not_asked_until_it_is_enabled(stand: Stand) -> None:
     with stand.ledger.transaction() as session:
         ledger_rules.switch(session, "vmhost", False, stand.now, "kim")
     stand.write("resource/r", loadaverage=9)
@@ -312,7 +312,7 @@ def test_check_59_a_disabled_rule_is_not_asked_until_it_is_enabled(stand: Stand)
     assert stand.times() == [30]
 
 
-def test_check_60_a_reset_by_hand_is_noted_and_lets_it_fire_again(stand: Stand) -> None:
+def test_orchestrate_60_a_reset_by_hand_is_noted_and_lets_it_fire_again(stand: Stand) -> None:
     stand.write("resource/r", loadaverage=9)
     stand.sweep()
     stand.at(30)
@@ -325,7 +325,7 @@ def test_check_60_a_reset_by_hand_is_noted_and_lets_it_fire_again(stand: Stand) 
         assert (note.event, note.by, note.what, note.detail) == ("vmhost", "kim", "reset", "h")
 
 
-def test_check_61_one_notification_names_all_objects_of_a_pass(ledger: Ledger) -> None:
+def test_orchestrate_61_one_notification_names_all_objects_of_a_pass(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS))
     for name in ("c", "a", "b"):
         stand.write(f"vmhost/{name}", online=True)
@@ -341,7 +341,7 @@ def test_check_61_one_notification_names_all_objects_of_a_pass(ledger: Ledger) -
     assert stand.told()[-1]["context"] == {"vmhost": ["d"]}
 
 
-def test_check_62_each_object_can_have_a_notification_of_its_own(ledger: Ledger) -> None:
+def test_orchestrate_62_each_object_can_have_a_notification_of_its_own(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS, context='<vmhost/><repository id="nas1"/>', notify="each"))
     for name in "abc":
         stand.write(f"vmhost/{name}", online=True)
@@ -359,7 +359,7 @@ def test_a_reset_is_told_where_the_rule_says_so(ledger: Ledger) -> None:
     assert [(one["name"], one["at"]) for one in stand.told()] == [("vmhost", 0), ("vmhost.RESET", 30)]
 
 
-def test_check_63_a_built_in_context_has_its_object_alone(ledger: Ledger) -> None:
+def test_orchestrate_63_a_built_in_context_has_its_object_alone(ledger: Ledger) -> None:
     stand = Stand(ledger)
     with ledger.transaction() as session:
         counted = evaluate.Count()
@@ -391,7 +391,7 @@ def test_a_group_narrows_the_objects(ledger: Ledger) -> None:
     assert [one["context"] for one in stand.told()] == [{"vmhost": ["b"]}, {"vmhost": ["a"]}]
 
 
-def test_check_58_a_fact_write_asks_only_what_depends_on_it(ledger: Ledger) -> None:
+def test_orchestrate_58_a_fact_write_asks_only_what_depends_on_it(ledger: Ledger) -> None:
     others = [rule('<trigger><gt fact="vmhost.memory.free" value="0"/></trigger>', stem=f"other{n}") for n in range(5)]
     stand = Stand(ledger, rule(VMHOST), *others)
     for n in range(20):
@@ -408,7 +408,7 @@ def test_check_58_a_fact_write_asks_only_what_depends_on_it(ledger: Ledger) -> N
     assert stand.changed() == 0, "the same value is no change"
 
 
-def test_check_75_a_storm_is_stored_and_not_told(ledger: Ledger) -> None:
+def test_orchestrate_75_a_storm_is_stored_and_not_told(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS, notify="each"))
     for n in range(500):
         stand.write(f"vmhost/h{n:03}", online=True)

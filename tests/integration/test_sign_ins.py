@@ -52,7 +52,7 @@ def desk(ledger: Ledger) -> Desk:
     return Desk(ledger)
 
 
-def test_check_64_a_worker_comes_and_goes_once_each(desk: Desk) -> None:
+def test_orchestrate_64_a_worker_comes_and_goes_once_each(desk: Desk) -> None:
     for at in (0, 10, 20):
         desk.at(at)
         desk.hear()
@@ -107,7 +107,7 @@ def test_a_killed_agent_is_gone_after_its_grace_and_once(desk: Desk) -> None:
     assert desk.names() == ["RESOURCE_ONLINE", "RESOURCE_OFFLINE"]
 
 
-def test_check_65_a_resource_is_online_while_any_of_its_agents_is(desk: Desk) -> None:
+def test_orchestrate_65_a_resource_is_online_while_any_of_its_agents_is(desk: Desk) -> None:
     desk.hear(process="1@1")
     desk.hear(process="2@1")
     desk.look()
@@ -123,7 +123,7 @@ def test_check_65_a_resource_is_online_while_any_of_its_agents_is(desk: Desk) ->
     assert desk.names() == ["RESOURCE_ONLINE", "RESOURCE_OFFLINE"]
 
 
-def test_check_66_an_old_agent_is_told_once_and_is_not_online(ledger: Ledger) -> None:
+def test_orchestrate_66_an_old_agent_is_told_once_and_is_not_online(ledger: Ledger) -> None:
     desk = Desk(ledger, agent={"oldest_version": "1.2.0"})
     for at in (0, 10, 20):
         desk.at(at)
@@ -158,7 +158,7 @@ def write(stand: Stand, origin: str, value: Any, ref: FactRef = R1) -> None:
 
 
 @pytest.mark.parametrize("kind", ["resource", "repository", "user", "vmhost"])
-def test_check_67_health_is_told_where_it_changes(desk: Desk, kind: str) -> None:
+def test_orchestrate_67_health_is_told_where_it_changes(desk: Desk, kind: str) -> None:
     ref = FactRef(kind, "x")
     for value in (True, True, False, True, True):
         write(desk, "operator", value, ref)
@@ -171,7 +171,7 @@ def test_an_object_that_is_seen_sick_for_the_first_time_is_news(desk: Desk) -> N
     assert desk.names() == ["RESOURCE_HEALTH"]
 
 
-def test_check_68_what_a_policy_fact_says_nobody_else_changes(desk: Desk) -> None:
+def test_orchestrate_68_what_a_policy_fact_says_nobody_else_changes(desk: Desk) -> None:
     write(desk, "policy", True)
     write(desk, "constraint", False)
     write(desk, "inventory", False)
@@ -179,7 +179,7 @@ def test_check_68_what_a_policy_fact_says_nobody_else_changes(desk: Desk) -> Non
     assert desk.fact(R1, "resource.health") is True
 
 
-def test_check_69_server_up_is_told_once_for_each_start(ledger: Ledger) -> None:
+def test_orchestrate_69_server_up_is_told_once_for_each_start(ledger: Ledger) -> None:
     settings = Settings()
     for run in ("one", "one", "two"):
         tick.start(ledger, settings, START, run)
@@ -207,7 +207,7 @@ def ticked(stand: Stand) -> None:
     tick.tick(stand.ledger, stand.settings, stand.rules, stand.now)
 
 
-def test_check_70_a_vmhost_is_added_before_its_rules_and_removed_with_its_last_facts(ledger: Ledger) -> None:
+def test_orchestrate_70_a_vmhost_is_added_before_its_rules_and_removed_with_its_last_facts(ledger: Ledger) -> None:
     stand = Stand(ledger, rule(ALWAYS))
     owner = provider(ledger, contact_at=START)
     host(ledger, owner, "c1", running_servers=4)
@@ -262,7 +262,7 @@ def test_a_host_that_goes_down_is_told_as_health(ledger: Ledger) -> None:
     assert [one["name"] for one in stand.told()] == ["VMHOST_ADDED", "VMHOST_HEALTH"]
 
 
-def test_check_71_a_placement_without_candidate_is_told_once(desk: Desk) -> None:
+def test_orchestrate_71_a_placement_without_candidate_is_told_once(desk: Desk) -> None:
     for _ in range(3):
         with desk.ledger.transaction() as session:
             count = Count()
@@ -271,7 +271,7 @@ def test_check_71_a_placement_without_candidate_is_told_once(desk: Desk) -> None
     assert [(one["name"], one["context"]) for one in desk.told()] == [("VMHOST_NOT_AVAILABLE", {"jobinstance": "5"})]
 
 
-def test_check_72_the_first_call_of_a_user_is_told_and_the_next_hundred_are_not(desk: Desk) -> None:
+def test_orchestrate_72_the_first_call_of_a_user_is_told_and_the_next_hundred_are_not(desk: Desk) -> None:
     with desk.ledger.transaction() as session:
         tokens.make(session, "kim", "operate", now=START)
     desk.look()
@@ -294,7 +294,7 @@ def test_check_72_the_first_call_of_a_user_is_told_and_the_next_hundred_are_not(
     assert desk.names() == ["USER_ONLINE", "USER_ONLINE"]
 
 
-def test_check_73_an_old_spelling_is_read_as_the_name_that_is_written() -> None:
+def test_orchestrate_73_an_old_spelling_is_read_as_the_name_that_is_written() -> None:
     assert builtin_events.named("RESOURCE OFFLINE") == "RESOURCE_OFFLINE"
     assert builtin_events.named("my event") == "my event"
     assert len(builtin_events.BUILTINS) == 12
