@@ -17,10 +17,19 @@ def parts() -> Sequence[Part]:
     from tasks.alert.scripts import read as scripts
     from tasks.effects import templates
     from tasks.policy import read as policies
+    from tasks.rules import read as rules
     from tasks.site import profiles
     from tasks.switchboard import read as automate
 
-    return (automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART, scripts.PART)
+    return (
+        automate.PART,
+        templates.PART,
+        profiles.PART,
+        policies.PART,
+        alerts.PART,
+        scripts.PART,
+        rules.PART,
+    )
 
 
 def kinds() -> Mapping[str, ProviderKind]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from tasks.ledger import (
     access,
+    agents,
     compliance,
     conflicts,
     effects,
     esi,
     events,
+    facts,
     incidents,
     inventory,
     operations,
     providers,
     readings,
     requests,
+    rules,
     silences,
 )
 from tasks.ledger.base import Base
@@ -24,16 +27,19 @@ METADATA = Base.metadata
 __all__ = [
     "METADATA",
     "access",
+    "agents",
     "compliance",
     "conflicts",
     "effects",
     "esi",
     "events",
+    "facts",
     "incidents",
     "inventory",
     "operations",
     "providers",
     "readings",
     "requests",
+    "rules",
     "silences",
 ]
