@@ -17,6 +17,10 @@ IGNORED = (
 )
 
 
+#: Services whose objects inventory reads, where a cloud may be without them only by the operator's word.
+Service = Literal["compute", "image", "network"]
+
+
 class OpenStackOptions(BaseModel, extra="forbid"):
     """What an operator can say of an OpenStack provider."""
 
@@ -36,6 +40,9 @@ class OpenStackOptions(BaseModel, extra="forbid"):
         default=list(IGNORED), description="Event types that are counted as rejected and not kept."
     )
     inventory: Literal["auto", "none"] = Field("auto", description="none: no inventory is read of this provider.")
+    without: frozenset[Service] = Field(
+        frozenset(), description="Services that this cloud does not have: nothing is read of them, and none is missed."
+    )
     full_every_seconds: float | None = Field(
         None,
         ge=0,
