@@ -12,7 +12,7 @@ POWER = {"power on": "on", "power off": "off"}
 
 
 def node(found: Any) -> Attributes:
-    """A bare-metal node. Its ``driver_info``, ``instance_info`` and ``extra`` stay where they are: they hold secrets."""
+    """A bare-metal node. Nothing is kept of ``driver_info``, ``instance_info`` and ``extra``: they hold secrets."""
     properties = found.properties if isinstance(found.properties, Mapping) else {}
     power = text(found.power_state)
     return {

@@ -18,6 +18,7 @@ from tasks.providers.contracts import ProviderConfig, Reading
 from tasks.providers.openstack import asking
 from tasks.providers.openstack.failures import NotAllowed
 from tasks.providers.openstack.inventory import OpenStackInventory
+from tasks.providers.openstack.options import OpenStackOptions
 from tasks.providers.openstack.session import cloud_session
 
 # openstacksdk warns of its own use of what it is about to drop.
@@ -295,3 +296,18 @@ def test_cloud_without_ironic_is_asked_nothing_for_nodes(cloud: Cloud, reader: O
         with pytest.raises(Absent, match="no baremetal service"):
             list(reader.read_all("node"))
     assert cloud.requests - before == {}
+
+
+def test_service_that_the_operator_names_as_missing_is_absent_and_is_asked_nothing(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    path = tmp_path / "clouds.yaml"
+    path.write_text(clouds_yaml(cloud.url))
+    session = cloud_session("demo", path)
+    options = OpenStackOptions.model_validate({"without": ["compute"]})
+    reader = OpenStackInventory(ProviderConfig("under", "openstack", options, lambda: session))
+    cloud.world.absent.add("compute")
+    with pytest.raises(Absent, match="under: the provider is `without` compute"):
+        list(reader.read_all("server"))
+    assert not cloud.requests
+    assert {reading.name for reading in reader.read_all("node")} == {"metal-1", "metal-2"}
