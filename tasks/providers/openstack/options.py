@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from tasks.providers.openstack.bus_options import Amqp
+from tasks.providers.openstack.stf_options import Stf
 
 #: Event types that no operator wants and every cloud sends in masses (spec capture 3.1).
 IGNORED = (
@@ -31,6 +32,7 @@ class OpenStackOptions(BaseModel, extra="forbid"):
         default_factory=dict, description="Options of a monitor that an installed package brings."
     )
     amqp: Amqp | None = Field(None, description="The notification bus.")
+    stf: Stf | None = Field(None, description="The topic of Service Telemetry Framework.")
     event_skip_history: bool = Field(False, description="Begin now, and leave what the event API has from before.")
     event_backread_seconds: float = Field(
         5.0, ge=0, le=3600, description="How far behind the newest event the event API is read again for late ones."
