@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("image", "glance", "/image"),
     Entry("volumev3", "cinderv3", "/volume/v3/{project}"),
     Entry("orchestration", "heat", "/orchestration/v1/{project}"),
+    Entry("baremetal", "ironic", "/baremetal"),
     Entry("metering", "ceilometer", "/metering"),
     Entry("event", "panko", "/event"),
 )

@@ -20,6 +20,7 @@ from examples.cloud.faults import Faults
 from examples.cloud.identity_api import Identity
 from examples.cloud.image_api import Images
 from examples.cloud.network_api import Network
+from examples.cloud.node_api import Baremetal
 from examples.cloud.seed import PASSWORD
 from examples.cloud.stack_api import Orchestration
 from examples.cloud.tokens import Tokens
@@ -34,7 +35,7 @@ COUNTED_PATHS = 10_000
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?")
 _SERVICES: tuple[type[Service], ...] = (
     *(Identity, Compute, Network, Images, BlockStorage, Orchestration),
-    *(Panko, Ceilometer),
+    *(Baremetal, Panko, Ceilometer),
 )
 
 

@@ -16,6 +16,7 @@ from examples.cloud.event_store import EventStore
 from examples.cloud.groupings import Groupings
 from examples.cloud.moves import Moves
 from examples.cloud.networks import Networks
+from examples.cloud.nodes import Nodes
 from examples.cloud.notices import Notice
 from examples.cloud.records import Actor, Flavor, Hypervisor, Image, Project, User
 from examples.cloud.seed import sow
@@ -57,6 +58,7 @@ class World:
         self.groupings = Groupings(self)
         self.backups = Backups(self)
         self.stacks = Stacks(self)
+        self.nodes = Nodes(self)
         self.events = EventStore()
         self.notices: deque[Notice] = deque(maxlen=KEPT_NOTICES)
         self.listeners: list[Callable[[Notice], None]] = []

@@ -209,6 +209,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "host": ("host",),
     "availability_zone": ("availability_zone",),
     "tenant": ("project",),
+    "physical_server": ("node",),
 }
 
 

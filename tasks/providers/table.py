@@ -63,12 +63,13 @@ def _openstack() -> ProviderKind:
     from tasks.providers.openstack.operations import OpenStackOperator
     from tasks.providers.openstack.options import OpenStackOptions
     from tasks.providers.openstack.panko_monitor import PankoMonitor
+    from tasks.providers.openstack.stf_monitor import StfMonitor
 
     return ProviderKind(
         name="openstack",
         converter=OpenStackConverter(),
         options=OpenStackOptions,
-        monitors=(AmqpMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
+        monitors=(AmqpMonitor, StfMonitor, PankoMonitor, CeilometerMonitor, NullMonitor),
         inventory=OpenStackInventory,
         operator=OpenStackOperator,
     )

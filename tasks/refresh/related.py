@@ -24,7 +24,8 @@ class Relation(NamedTuple):
     """That ``attribute`` of a kind names objects of the kind ``other``.
 
     ``back`` is the attribute by which the other side names this one. Without it the other side tells something of
-    this one all the same, and is read when any of ``watched`` is another.
+    this one all the same, and is read when any of ``watched`` is another. An object on the other side that is not
+    known is read for the first time, unless ``must`` says that the name may be of something else.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Relation(NamedTuple):
     other: str
     back: str | None = None
     watched: tuple[str, ...] = ()
+    must: bool = True
 
 
 #: Relations whose other side changes with them.
@@ -41,12 +43,16 @@ RELATIONS = (
     Relation("network", "subnet_ids", "subnet", "network_id"),
     Relation("subnet", "network_id", "network", "subnet_ids"),
     Relation("server", "host", "host", watched=("host", "vcpus", "memory_mb", "disk_gb")),
+    # An Ironic node stands for its server's host; in all other clouds that name is no node's, and standalone Ironic
+    # may keep there what nova has never heard of.
+    Relation("node", "server_id", "server", "hypervisor_hostname", must=False),
+    Relation("server", "hypervisor_hostname", "node", "server_id", must=False),
     Relation("port", "server_id", "server", watched=("server_id", "addresses")),
     Relation("floatingip", "server_id", "server", watched=("server_id", "address")),
 )
 #: Relations to objects that must be known at all.
 _MUST_BE_KNOWN = (
-    *((relation.kind, relation.attribute, relation.other) for relation in RELATIONS),
+    *((relation.kind, relation.attribute, relation.other) for relation in RELATIONS if relation.must),
     ("port", "network_id", "network"),
     ("snapshot", "volume_id", "volume"),
     ("backup", "volume_id", "volume"),

@@ -12,6 +12,8 @@ from tasks.conveyor.wanted import FULL, all_of
 from tasks.model.event import ESI_LEAP, INTERNAL, MARK_SOURCE, TIMELINE_MARK, Event, ObjectRef
 from tasks.model.outcome import Ask, Finding, Move, Outcome, Petition, Plan, Raise
 from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
+from tasks.switchboard.node_power import raise_power
+from tasks.switchboard.result import Result
 from tasks.switchboard.text import bounded, text_of
 from tasks.switchboard.workspace import Call
 
@@ -19,7 +21,7 @@ _OPENSTACK = frozenset(
     {"project", "user", "keypair", "flavor", "image"}
     | {"network", "subnet", "router", "security_group", "port", "floatingip"}
     | {"volume", "snapshot", "backup"}
-    | {"availability_zone", "aggregate", "host", "server_group", "server", "stack"}
+    | {"availability_zone", "aggregate", "host", "node", "server_group", "server", "stack"}
 )
 #: Kinds of objects that an inventory reader can read one at a time, by the source of the event.
 REFRESHABLE: Mapping[str, frozenset[str]] = {
@@ -70,13 +72,6 @@ _FALLBACKS: Mapping[str, tuple[str, ...]] = {
     "dest_vm": ("dest_vm", "dest_host"),
     "src_vm_or_dest_host": ("src_vm", "dest_host"),
 }
-
-
-class Result(NamedTuple):
-    """How a call went: a short word, and the values that decided."""
-
-    verdict: str
-    detail: dict[str, Any]
 
 
 #: Puts a call's inputs and its event into the outcome and the plan.
@@ -283,6 +278,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     "host_and_storage_least_utilized": _unavailable,
     "log_object": _nothing,
     "log_workspace": _nothing,
+    "node_power_policy": raise_power,
     "parse_automation_request": _nothing,
     "parse_event_stream": _nothing,
     "parse_provider_category": _nothing,

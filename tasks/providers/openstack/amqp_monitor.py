@@ -50,7 +50,7 @@ class AmqpMonitor:
     """
 
     name: ClassVar[str] = "amqp"
-    priority: ClassVar[int] = 3
+    priority: ClassVar[int] = 4
     push: ClassVar[bool] = True
 
     def __init__(self, provider: ProviderConfig) -> None:

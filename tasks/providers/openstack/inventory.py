@@ -15,7 +15,7 @@ from openstack import exceptions as sdk_errors
 from openstack.connection import Connection
 from openstack.proxy import Proxy
 
-from tasks.model.errors import Permanent, ProviderDown
+from tasks.model.errors import Absent, Permanent, ProviderDown
 from tasks.model.event import ObjectRef
 from tasks.providers.contracts import ProviderConfig, Reading
 from tasks.providers.openstack import attributes
@@ -108,6 +108,8 @@ class OpenStackInventory:
         found = self._services.get(name)
         if found is not None:
             return found
+        if name in getattr(self._provider.options, "without", ()):
+            raise Absent(f"{self._provider.name}: the provider is `without` {name} in providers.yaml.")
         with self._lock, map_errors(self._provider.name, name):
             strict = name not in _WITHOUT_VERSIONS
             if strict not in self._connections:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.providers.openstack import asking, attributes, more_attributes, network_attributes
+from tasks.providers.openstack import asking, attributes, more_attributes, network_attributes, node_attributes
 
 _ID = re.compile(r"[\w .:@~+-]{1,255}", re.ASCII)
 
@@ -152,6 +152,14 @@ KINDS: dict[str, Kind] = {
         more_attributes.host,
         "",
         key=asking.host_name,
+    ),
+    "node": Kind(
+        "baremetal",
+        lambda s, key: s.get_node(key),
+        lambda s, every: s.nodes(details=True, limit=asking.PAGE) if every else iter(()),
+        node_attributes.node,
+        "owner",
+        proof="provision_state",
     ),
     "server_group": Kind(
         "compute",

@@ -79,7 +79,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_openstack_has_its_monitors_and_what_belongs_to_it() -> None:
     kind = table.kinds()["openstack"]
-    assert [monitor.name for monitor in kind.monitors[:4]] == ["amqp", "panko", "ceilometer", "none"]
+    assert [monitor.name for monitor in kind.monitors[:4]] == ["amqp", "stf", "panko", "ceilometer", "none"]
     by_priority = sorted(kind.monitors, key=lambda monitor: monitor.priority, reverse=True)
     assert [monitor.name for monitor in by_priority] == ["amqp", "panko", "ceilometer", "none"]
     assert kind.converter.source == "OPENSTACK"

@@ -19,6 +19,7 @@ from tasks.providers.contracts import ProviderConfig, Reading
 from tasks.providers.openstack import asking
 from tasks.providers.openstack.failures import NotAllowed
 from tasks.providers.openstack.inventory import OpenStackInventory
+from tasks.providers.openstack.options import OpenStackOptions
 from tasks.providers.openstack.session import cloud_session
 
 # openstacksdk warns of its own use of what it is about to drop.
@@ -140,11 +141,11 @@ def test_stack_has_its_resources_its_parent_and_its_project(cloud: Cloud, reader
     assert sum((cloud.requests - before).values()) == 3  # where it is, itself, its resources
 
 
-@pytest.mark.parametrize("kind", ["stack", "volume", "server"])
+@pytest.mark.parametrize("kind", ["stack", "volume", "node", "server"])
 def test_service_that_a_cloud_may_do_without_is_absent_and_no_other(
     cloud: Cloud, reader: OpenStackInventory, kind: str
 ) -> None:
-    cloud.world.absent |= {"orchestration", "volumev3", "compute"}
+    cloud.world.absent |= {"orchestration", "volumev3", "baremetal", "compute"}
     with pytest.raises(ProviderDown, match=r"no .* service") as told:
         list(reader.read_all(kind))
     assert isinstance(told.value, Absent) is (kind != "server")
@@ -193,6 +194,7 @@ def test_user_without_the_right_gets_the_own_project(cloud: Cloud, tmp_path: Pat
     assert [reading.name for reading in reader.read_all("availability_zone")] == ["nova", "east"]
     assert [reading.name for reading in reader.read_all("project")] == ["research"]
     assert list(reader.read_all("host")) == []
+    assert list(reader.read_all("node")) == []
     assert len(list(reader.read_all("flavor"))) == 4
     with pytest.raises(NotAllowed, match="reader role"):
         reader.read(ObjectRef("project", cloud.world.project("demo").id))
@@ -212,10 +214,10 @@ def test_words_that_are_addresses_are_no_objects(cloud: Cloud, reader: OpenStack
 
 
 def test_unknown_kind_is_permanent(reader: OpenStackInventory) -> None:
-    with pytest.raises(Permanent, match="no kind 'node'"):
-        reader.read(ObjectRef("node", NOTHING))
+    with pytest.raises(Permanent, match="no kind 'lease'"):
+        reader.read(ObjectRef("lease", NOTHING))
     with pytest.raises(Permanent, match="no kind"):
-        list(reader.read_all("node"))
+        list(reader.read_all("lease"))
 
 
 def test_provider_without_a_cloud_is_permanent() -> None:
@@ -256,3 +258,58 @@ def test_reader_may_be_used_after_close(cloud: Cloud, reader: OpenStackInventory
     reader.close()
     reader.close()
     assert reader.read(server_ref(cloud)).name == "web-1"
+
+
+def test_node_has_its_states_its_machine_and_its_server_and_no_way_to_its_bmc(
+    cloud: Cloud, reader: OpenStackInventory
+) -> None:
+    nodes, server = cloud.world.nodes, cloud.world.servers.named("web-1").id
+    node = nodes.get("metal-1")
+    node.owner, node.lessee = cloud.world.project("demo").id, cloud.world.project("research").id
+    nodes.provision(node.id, "deploy", server)
+    nodes.power(node.id, "power on")
+    nodes.maintain(node.id, "fan 3")
+    nodes.fail_power(node.id, "power off", "BMC is silent")
+    reading = reader.read(ObjectRef("node", node.id))
+    assert (reading.name, reading.tenant_id) == ("metal-1", node.owner)
+    facts = reading.attributes
+    assert (facts["provision_state"], facts["power_state"], facts["server_id"]) == ("active", "on", server)
+    assert (facts["maintenance"], facts["maintenance_reason"]) == (True, "fan 3")
+    assert facts["last_error"] == "BMC is silent"
+    assert (facts["vcpus"], facts["memory_mb"], facts["disk_gb"]) == (32, 131072, 480)
+    assert facts["capabilities"] == {"boot_mode": "uefi", "secure_boot": "true"}
+    assert (facts["lessee"], facts["conductor"], facts["traits"]) == (node.lessee, "control1", ["CUSTOM_GOLD"])
+    assert "192.0.2.90" not in json.dumps(facts)
+
+
+def test_nodes_come_page_by_page(cloud: Cloud, reader: OpenStackInventory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "PAGE", 2)
+    for number in range(3):
+        cloud.world.nodes.create(f"more-{number}")
+    assert {reading.ref.id for reading in reader.read_all("node")} == set(cloud.world.nodes.nodes)
+    assert cloud.requests["GET /baremetal/v1/nodes/detail"] >= 3
+
+
+def test_cloud_without_ironic_is_asked_nothing_for_nodes(cloud: Cloud, reader: OpenStackInventory) -> None:
+    cloud.world.absent.add("baremetal")
+    list(reader.read_all("server"))
+    before = Counter(cloud.requests)
+    for _ in range(2):
+        with pytest.raises(Absent, match="no baremetal service"):
+            list(reader.read_all("node"))
+    assert cloud.requests - before == {}
+
+
+def test_service_that_the_operator_names_as_missing_is_absent_and_is_asked_nothing(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    path = tmp_path / "clouds.yaml"
+    path.write_text(clouds_yaml(cloud.url))
+    session = cloud_session("demo", path)
+    options = OpenStackOptions.model_validate({"without": ["compute"]})
+    reader = OpenStackInventory(ProviderConfig("under", "openstack", options, lambda: session))
+    cloud.world.absent.add("compute")
+    with pytest.raises(Absent, match="under: the provider is `without` compute"):
+        list(reader.read_all("server"))
+    assert not cloud.requests
+    assert {reading.name for reading in reader.read_all("node")} == {"metal-1", "metal-2"}

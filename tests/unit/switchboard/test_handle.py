@@ -109,7 +109,8 @@ def test_G05_a_source_without_a_class_is_told_and_is_no_error() -> None:
         ("orchestration.stack.update.end", "stack", {"stack": "p-1"}, ["stack/s-1", "stack/p-1"]),
         ("servergroup.addmember", "server_group", {"server": "v-1"}, ["server_group/s-1"]),
         ("security_group_rule.delete.end", "security_group_rule", {}, ["*/security_group"]),
-        ("node.update.end", "node", {}, []),
+        ("baremetal.node.update.end", "node", {"server": "v-1"}, ["node/s-1"]),
+        ("chassis.update.end", "chassis", {}, []),
     ],
 )
 def test_refresh_names_the_object_and_the_parents_that_it_changes(
