@@ -7,7 +7,7 @@ from tasks.model.outcome import Outcome
 
 SUCCESS, FAILURE, DETAIL = "success", "failure", "detail"
 #: The words of the timeline for raised events; an event that no policy concluded on is a detail.
-RESULTS = (SUCCESS, FAILURE, DETAIL)
+RESULTS = (FAILURE, SUCCESS, DETAIL)
 
 #: Verdicts of findings that say that a policy was denied, could not be judged, or stopped the operation.
 _AGAINST = frozenset(

@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tasks.model.definitions import OWN, categories
-from tasks.model.result import RESULTS
+from tasks.model.result import DETAIL, FAILURE, RESULTS, SUCCESS
 
 #: Where an event comes from: a provider; Catchment, so that policies are asked; a rule's action.
 PROVIDER, POLICY, MANAGEMENT = "provider", "policy", "management"
 SOURCES = (PROVIDER, POLICY, MANAGEMENT)
-#: Levels of a provider's events, the gravest first, and of all events.
-PROVIDER_LEVELS = ("critical", "warning", "detail")
-LEVELS = (*PROVIDER_LEVELS, *(word for word in RESULTS if word not in PROVIDER_LEVELS))
+#: Levels of a provider's events and of policy events, and all of them in the order in which they are shown.
+PROVIDER_LEVELS, POLICY_LEVELS = ("critical", "warning", DETAIL), RESULTS
+LEVELS = ("critical", "warning", FAILURE, SUCCESS, DETAIL)
 
 _PROVIDER_TITLES = {
     "addition": "Creation/Addition",

@@ -13,7 +13,7 @@ from tasks.ledger.session import Ledger
 from tasks.ledger.timeline import MOST, WIDTHS, Timeline, TooLong, events, floor, place_of, timeline, width
 from tasks.ledger.timeline_filters import Wanted
 from tasks.model.definitions import shipped
-from tasks.model.timeline import PROVIDER_LEVELS, SOURCES, groups, listed_types
+from tasks.model.timeline import LEVELS, POLICY_LEVELS, PROVIDER_LEVELS, SOURCES, groups, listed_types
 from tests.unit.ledger.query_ground import DIALECTS, NOW, filled_ledger, three_providers
 from tests.unit.ledger.timeline_ground import Row, counted, filed, fits, store
 
@@ -132,6 +132,7 @@ def test_the_sums_of_groups_and_stretches_are_the_whole() -> None:
 
 def test_every_internal_event_has_its_group_and_every_group_a_title() -> None:
     assert listed_types() == frozenset(shipped())
+    assert set(LEVELS) == {*PROVIDER_LEVELS, *POLICY_LEVELS}
     names = [name for _, name in groups()]
     assert len(set(names)) == len(names)
     assert all(group.title for group in groups().values())
