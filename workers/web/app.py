@@ -103,17 +103,22 @@ def create_app(
         redoc_url=None,
         openapi_url=f"{api.PREFIX}/openapi.json",
         exception_handlers={HTTPException: on_http, RequestValidationError: on_invalid},
-        middleware=[
-            Middleware(Envelope, tls=web.tls),
-            Middleware(TenantApi, web=web, keystone=_keystone(settings, root)),
-            Middleware(Gate, web=web),
-        ],
+        middleware=_layers(web, _keystone(settings, root)),
         redirect_slashes=False,
     )
     app.state.web = web
     for router in (*_ROUTERS, assets.routes()):
         app.include_router(router)
     return app
+
+
+def _layers(web: Web, keystone: Keystone | None) -> list[Middleware]:
+    """What stands before the routes, from the outside in."""
+    return [
+        Middleware(Envelope, tls=web.tls),
+        Middleware(TenantApi, web=web, keystone=keystone),
+        Middleware(Gate, web=web),
+    ]
 
 
 def default_hosts(listening: str) -> frozenset[str] | None:
