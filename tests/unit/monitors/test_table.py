@@ -49,13 +49,13 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_openstack_has_its_monitors_and_what_belongs_to_it() -> None:
     kind = table.kinds()["openstack"]
-    assert [monitor.name for monitor in kind.monitors[:4]] == ["amqp", "stf", "panko", "ceilometer", "none"]
+    assert [monitor.name for monitor in kind.monitors[:5]] == ["amqp", "stf", "panko", "ceilometer", "none"]
     by_priority = sorted(kind.monitors, key=lambda monitor: monitor.priority, reverse=True)
-    assert [monitor.name for monitor in by_priority] == ["amqp", "panko", "ceilometer", "none"]
+    assert [monitor.name for monitor in by_priority] == ["amqp", "stf", "panko", "ceilometer", "none"]
     assert kind.converter.source == "OPENSTACK"
     assert kind.inventory is not None
     assert kind.options().monitor == "auto"
-    assert [monitor.push for monitor in kind.monitors] == [True, False, False, False]
+    assert [monitor.push for monitor in kind.monitors] == [True, True, False, False, False]
 
 
 def test_table_is_made_once_a_process() -> None:
