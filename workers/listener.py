@@ -21,6 +21,7 @@ from tasks.catch.poll import enrol, ingest_for, note_failure, start
 from tasks.catch.pressure import Pressure
 from tasks.conveyor import launch
 from tasks.conveyor.installation import Installation
+from tasks.ledger import pulse
 from tasks.ledger.providers import Provider
 from tasks.model import clock
 from tasks.model.errors import CatchmentError
@@ -155,7 +156,7 @@ class Listener:
             session.execute(
                 update(Provider)
                 .where(Provider.id == known, mine)
-                .values(listener=self._installation.worker, listener_at=now, contact_at=now)
+                .values(listener=self._installation.worker, listener_at=now, **pulse.contacted(now))
             )
 
 

@@ -18,6 +18,7 @@ from tasks.catch.pressure import Pressure
 from tasks.conveyor import failpoints
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, want
+from tasks.ledger import pulse
 from tasks.ledger.providers import Cursor, Provider
 from tasks.ledger.tally import provider_id
 from tasks.model import clock
@@ -162,8 +163,9 @@ def keep(ingest: Ingest, batch: Batch, monitor: str, owner: str | None) -> tuple
 def note_contact(installation: Installation, known: int, **values: Any) -> None:
     """Note that the source answered, with or without events."""
     with installation.ledger.transaction() as session:
+        now = clock.now()
         session.execute(
-            update(Provider).where(Provider.id == known).values(contact_at=clock.now(), failure=None, **values)
+            update(Provider).where(Provider.id == known).values(**pulse.contacted(now), failure=None, **values)
         )
 
 
