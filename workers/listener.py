@@ -15,6 +15,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import or_, update
 
+from tasks.catch.absence import note_absence
 from tasks.catch.ahead import Ahead
 from tasks.catch.ingest import Ingest
 from tasks.catch.poll import enrol, ingest_for, note_failure, start
@@ -100,6 +101,7 @@ class Listener:
         ingest = ingest_for(self._installation, self._provider, kind, known)
         try:
             monitor.start(cursor)
+            note_absence(self._installation, self._provider, known, monitor)
             log.info("listening", provider=self._provider.name, monitor=choice.monitor_class.name)
             while not self._stopping.is_set():
                 self._sign(known)

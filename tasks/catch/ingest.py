@@ -118,9 +118,11 @@ class Ingest:
             result.stored = len(fresh)
             ids, result.lanes = self._insert(session, fresh, now, held)
             sightings.note(ids, now)
-            self._move(session, cursor, monitor, fresh, lease, now, news=beside is None)
+            watch = self._move(session, cursor, monitor, fresh, lease, now)
             if beside is not None:
                 beside(session, result)
+            elif watch is not None and fresh:
+                pulse.note(session, self._provider_id, watch, now)
             count = Count()
             letters = sum(c.error is not None for c in fresh)
             count.add(
@@ -185,16 +187,14 @@ class Ingest:
         fresh: Sequence[Caught],
         lease: str | None,
         now: datetime,
-        *,
-        news: bool,
-    ) -> None:
-        """The new cursor and the provider's contact, fenced by the lease; ``news`` is what has just happened."""
+    ) -> pulse.Watch | None:
+        """The new cursor and the provider's contact, fenced by the lease; returns how it was watched till now."""
         values: dict[str, Any] = {**pulse.contacted(now), "monitor": monitor, "failure": None} if monitor else {}
         if fresh:
             newest = max(c.identity.occurred_at for c in fresh)
             values["event_at"] = case((Provider.event_at > newest, Provider.event_at), else_=newest)
         if not values:
-            return
+            return None
         statement = update(Provider).where(Provider.id == self._provider_id)
         if lease is not None:
             statement = statement.where(Provider.lease_owner == lease)
@@ -202,8 +202,6 @@ class Ingest:
         moved = session.execute(returned).one_or_none()
         if moved is None:
             raise LeaseLost(f"another catch of provider {self._provider} has taken over")
-        if fresh and news:
-            pulse.note(session, self._provider_id, pulse.Watch(*moved), now)
         if cursor is not None:
             row = {
                 "provider_id": self._provider_id,
@@ -217,6 +215,7 @@ class Ingest:
                 [row],
                 conflict="(provider_id, monitor) DO UPDATE SET value = excluded.value, moved_at = excluded.moved_at",
             )
+        return pulse.Watch(*moved)
 
 
 def _ref(identity: Identity) -> ObjectRef | None:

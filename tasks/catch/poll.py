@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import select, update
 
 from tasks.catch import lease
+from tasks.catch.absence import note_absence
 from tasks.catch.ingest import Ingest
 from tasks.catch.pressure import Pressure
 from tasks.conveyor import failpoints
@@ -124,6 +125,7 @@ def _drain(
     deadline = time.monotonic() + settings.catch.seconds
     monitor.start(cursor)
     try:
+        note_absence(installation, provider, known, monitor)
         for batch in monitor.batches(wait=1.0, limit=settings.catch.batch):
             lanes, stored = keep(ingest, batch, choice.monitor_class.name, owner)
             launch(lanes)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Identity, Index, SmallInteger, delete, func, or_, select, text, update
+from sqlalchemy import (
+    Boolean,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tasks.ledger.base import Base, Id
@@ -29,6 +42,8 @@ SHOWN = timedelta(hours=24)
 NAMED = 5
 #: An absence that begins so soon after a gap is one with it.
 ONE = timedelta(minutes=10)
+#: States of a gap that another one may make longer: each is told once only.
+_LONGER = (FOUND, FILLING, LOST)
 #: Gaps that are over are kept so long.
 REMEMBERED = timedelta(days=90)
 #: Gaps that are taken up at once.
@@ -38,6 +53,7 @@ A_ROUND = 20
 class Gap(Base):
     """One such stretch. ``why`` says what happened, ``road`` by which it is filled, ``cursor`` how far that is.
 
+    ``kept`` says that the source is held to have kept what came, so that nothing should be missing.
     ``seen`` counts the notifications that were read for it, ``stored`` those of them that were missing.
     Without ``due_at`` nothing more is done about it. ``note`` is why the last try failed, or why it ends.
     """
@@ -59,6 +75,7 @@ class Gap(Base):
     until_at: Mapped[datetime]
     found_at: Mapped[datetime]
     why: Mapped[str]
+    kept: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     state: Mapped[str]
     road: Mapped[str | None]
     cursor: Mapped[dict[str, Any] | None]
@@ -81,6 +98,7 @@ class GapLine(Line):
     from_at: datetime
     until_at: datetime
     why: str
+    kept: bool
     state: str
     road: str | None
     seen: int
@@ -96,7 +114,7 @@ class GapLine(Line):
 
 
 def add(session: Session, gap: Gap) -> Gap:
-    """Note a gap; one that follows another that is not over, or is not to be filled, makes that one longer."""
+    """Note a gap; one that soon follows another that is not filled makes that one longer."""
     before = session.scalars(
         select(Gap)
         .where(Gap.provider_id == gap.provider_id, Gap.until_at >= gap.from_at - ONE)
@@ -104,13 +122,13 @@ def add(session: Session, gap: Gap) -> Gap:
         .limit(1)
         .with_for_update()
     ).one_or_none()
-    joins = before is not None and (before.state == gap.state or (before.state, gap.state) == (FILLING, FOUND))
-    if before is None or not joins or before.state == FILLED:
+    if before is None or before.state not in _LONGER or before.kept != gap.kept:
         session.add(gap)
+        session.flush()
         return gap
-    before.until_at = max(before.until_at, gap.until_at)
-    before.due_at = gap.due_at
-    before.why = gap.why
+    # What was read of it so far stands, and whoever has it in hand loses it: he would end it too early.
+    before.until_at, before.due_at, before.ended_at = gap.until_at, gap.due_at, None
+    before.why, before.state, before.lease_owner, before.lease_until = gap.why, FOUND, None, None
     return before
 
 
@@ -151,7 +169,7 @@ def of_providers(session: Session, ids: Collection[int]) -> dict[int, list[GapLi
 
 def line_of(gap: Gap) -> GapLine:
     """A gap as it is shown."""
-    return GapLine(gap.id, gap.from_at, gap.until_at, gap.why, gap.state, gap.road, gap.seen, gap.stored, gap.note)
+    return GapLine(**{field.name: getattr(gap, field.name) for field in fields(GapLine)})
 
 
 def counts(session: Session) -> dict[tuple[str, str], int]:
@@ -162,6 +180,8 @@ def counts(session: Session) -> dict[tuple[str, str], int]:
 
 def matters(line: GapLine, now: datetime) -> bool:
     """Whether a gap is what there is to be said of its provider."""
+    if line.kept:
+        return False
     return line.state in OPEN or (line.state == LOST and now - line.until_at < SHOWN)
 
 

@@ -103,7 +103,7 @@ def _came(provider: Provider, after: datetime) -> bool:
 
 def _gaps(session: Session, now: datetime) -> list[News]:
     """Gaps that were not told, and those that were and are filled now."""
-    untold = Gap.told.is_(None) & Gap.state.in_((*gaps.OPEN, gaps.LOST))
+    untold = Gap.told.is_(None) & Gap.kept.is_(False) & Gap.state.in_((*gaps.OPEN, gaps.LOST))
     closed = (Gap.told == GAP) & (Gap.state == gaps.FILLED)
     query = (
         select(Gap.id, Gap.provider_id, Provider.name, Gap.state)

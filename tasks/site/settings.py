@@ -59,6 +59,12 @@ class Catch(BaseModel, extra="forbid"):
         "stays with its source.",
     )
     seconds: float = Field(15.0, gt=0, description="How long one catch goes on while the provider has more waiting.")
+    gap_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Where a notification bus was not listened to for longer, what came meanwhile is looked for in "
+        "the provider's event API.",
+    )
     body_limit_bytes: int = Field(
         2_097_152, ge=1024, description="A larger notification is quarantined, cut to this size."
     )

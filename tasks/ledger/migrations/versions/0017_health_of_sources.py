@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("until_at", Moment(), nullable=False),
         sa.Column("found_at", Moment(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("road", sa.Text(), nullable=True),
         sa.Column("cursor", sa.JSON(none_as_null=True), nullable=True),
