@@ -15,12 +15,14 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import or_, update
 
+from tasks.catch.absence import note_absence
 from tasks.catch.ahead import Ahead
 from tasks.catch.ingest import Ingest
 from tasks.catch.poll import enrol, ingest_for, note_failure, start
 from tasks.catch.pressure import Pressure
 from tasks.conveyor import launch
 from tasks.conveyor.installation import Installation
+from tasks.ledger import pulse
 from tasks.ledger.providers import Provider
 from tasks.model import clock
 from tasks.model.errors import CatchmentError
@@ -100,6 +102,7 @@ class Listener:
         ingest = ingest_for(self._installation, self._provider, kind, known)
         try:
             monitor.start(cursor)
+            note_absence(self._installation, self._provider, known, monitor)
             log.info("listening", provider=self._provider.name, monitor=choice.monitor_class.name)
             while not self._stopping.is_set():
                 self._sign(known)
@@ -156,7 +159,7 @@ class Listener:
             session.execute(
                 update(Provider)
                 .where(Provider.id == known, mine)
-                .values(listener=self._installation.worker, listener_at=now, contact_at=now)
+                .values(listener=self._installation.worker, listener_at=now, **pulse.contacted(now))
             )
 
 

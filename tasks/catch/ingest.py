@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from tasks.catch.sightings import Sightings
 from tasks.conveyor import failpoints
 from tasks.conveyor.claim import busy_lanes
 from tasks.conveyor.order import ORDER
-from tasks.ledger import bulk
+from tasks.ledger import bulk, pulse
 from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Notification, Place
 from tasks.ledger.providers import Cursor, Provider
 from tasks.ledger.session import CATCH_LOCK, Ledger, lock
@@ -99,10 +99,12 @@ class Ingest:
         cursor: Mapping[str, Any] | None = None,
         monitor: str | None = None,
         lease: str | None = None,
+        beside: Callable[[Session, Stored], None] | None = None,
     ) -> Stored:
         """Write what :meth:`read` returned, as :meth:`store` does.
 
-        Without a monitor it was pushed here: that says nothing of how the provider's monitor is.
+        Without a monitor it was pushed here: that says nothing of how the provider's monitor is. ``beside``
+        writes in the same transaction how far a gap is filled: what comes so tells nothing of the present.
         """
         result = Stored(received=len(caught) + rejected, rejected=rejected)
         held: set[int] = set()
@@ -116,7 +118,11 @@ class Ingest:
             result.stored = len(fresh)
             ids, result.lanes = self._insert(session, fresh, now, held)
             sightings.note(ids, now)
-            self._move(session, cursor, monitor, fresh, lease, now)
+            watch = self._move(session, cursor, monitor, fresh, lease, now)
+            if beside is not None:
+                beside(session, result)
+            elif watch is not None and fresh:
+                pulse.note(session, self._provider_id, watch, now)
             count = Count()
             letters = sum(c.error is not None for c in fresh)
             count.add(
@@ -181,18 +187,19 @@ class Ingest:
         fresh: Sequence[Caught],
         lease: str | None,
         now: datetime,
-    ) -> None:
-        """The new cursor and the provider's contact, fenced by the lease."""
-        values: dict[str, Any] = {"contact_at": now, "monitor": monitor, "failure": None} if monitor else {}
+    ) -> pulse.Watch | None:
+        """The new cursor and the provider's contact, fenced by the lease; returns how it was watched till now."""
+        values: dict[str, Any] = {**pulse.contacted(now), "monitor": monitor, "failure": None} if monitor else {}
         if fresh:
             newest = max(c.identity.occurred_at for c in fresh)
             values["event_at"] = case((Provider.event_at > newest, Provider.event_at), else_=newest)
         if not values:
-            return
+            return None
         statement = update(Provider).where(Provider.id == self._provider_id)
         if lease is not None:
             statement = statement.where(Provider.lease_owner == lease)
-        moved = session.execute(statement.values(**values).returning(Provider.id)).one_or_none()
+        returned = statement.values(**values).returning(Provider.arrived_at, Provider.watched_since)
+        moved = session.execute(returned).one_or_none()
         if moved is None:
             raise LeaseLost(f"another catch of provider {self._provider} has taken over")
         if cursor is not None:
@@ -208,6 +215,7 @@ class Ingest:
                 [row],
                 conflict="(provider_id, monitor) DO UPDATE SET value = excluded.value, moved_at = excluded.moved_at",
             )
+        return pulse.Watch(*moved)
 
 
 def _ref(identity: Identity) -> ObjectRef | None:

@@ -13,12 +13,14 @@ import structlog
 from sqlalchemy import select, update
 
 from tasks.catch import lease
+from tasks.catch.absence import note_absence
 from tasks.catch.ingest import Ingest
 from tasks.catch.pressure import Pressure
 from tasks.catch.progress import Progress
 from tasks.conveyor import failpoints
 from tasks.conveyor.installation import Installation
 from tasks.conveyor.wanted import FULL, Wish, want
+from tasks.ledger import pulse
 from tasks.ledger.providers import Cursor, Provider
 from tasks.ledger.tally import provider_id
 from tasks.model import clock
@@ -150,6 +152,7 @@ def _drain(
         deadline = time.monotonic() + settings.seconds
         try:
             monitor.start(cursor)
+            note_absence(installation, provider, known, monitor)
             for batch in monitor.batches(wait=1.0, limit=settings.batch):
                 lanes, stored = keep(ingest, batch, choice.monitor_class.name, owner)
                 launch(lanes)
@@ -189,8 +192,9 @@ def keep(ingest: Ingest, batch: Batch, monitor: str, owner: str | None) -> tuple
 def note_contact(installation: Installation, known: int, **values: Any) -> None:
     """Note that the source answered, with or without events."""
     with installation.ledger.transaction() as session:
+        now = clock.now()
         session.execute(
-            update(Provider).where(Provider.id == known).values(contact_at=clock.now(), failure=None, **values)
+            update(Provider).where(Provider.id == known).values(**pulse.contacted(now), failure=None, **values)
         )
 
 

@@ -89,6 +89,11 @@ def launch_catch(provider: str) -> None:
     _send(_signature("catch.poll", provider))
 
 
+def launch_fill(gap_id: int) -> None:
+    """Have a gap of a provider filled, or filled further."""
+    _send(_signature("catch.fill", gap_id))
+
+
 def _signature(name: str, *args: object) -> Signature:
     return current_app.signature(name, args=args, immutable=True)
 

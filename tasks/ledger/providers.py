@@ -17,7 +17,8 @@ class Provider(Base):
     ``ready_at`` is when its first full refresh was through (or given up, see ``ready_note``): no event
     of it is judged before. The catch lease keeps two catches from overlapping. ``source`` is the word under
     which the switchboard finds its events, where that is not its kind's. Before ``reads_after`` no inventory is
-    read of it, for the reason in ``reads_note``.
+    read of it, for the reason in ``reads_note``. ``arrived_at`` is when something new last came, by our clock;
+    ``watched_since`` is since when there is contact without a break.
     """
 
     __tablename__ = "provider"
@@ -41,6 +42,8 @@ class Provider(Base):
     listener_at: Mapped[datetime | None]
     reads_after: Mapped[datetime | None]
     reads_note: Mapped[str | None]
+    arrived_at: Mapped[datetime | None]
+    watched_since: Mapped[datetime | None]
 
 
 class Cursor(Base):

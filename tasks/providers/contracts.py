@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from tasks.model.event import Identity, Message, Normalised, Notification, ObjectRef
 
@@ -42,10 +42,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a monitor can serve a provider, and why not where it cannot."""
+    """Whether a monitor can serve a provider, and why not where it cannot.
+
+    ``absent`` says that the provider has no such source, so that there is no use in asking again soon.
+    """
 
     ok: bool
     reason: str = ""
+    absent: bool = False
 
 
 class Monitor(Protocol):
@@ -83,6 +87,25 @@ class Monitor(Protocol):
 
     def stop(self) -> None:
         """Close connections; what was not acknowledged stays with the source."""
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A push monitor that knows, once it is started, whether its source has kept what came while it was away."""
+
+    kept: bool
+
+
+class Rereading(Monitor, Protocol):
+    """A monitor that can read what happened in a stretch of time: gaps of a push monitor are filled by it."""
+
+    @classmethod
+    def cursor_from(cls, moment: datetime) -> dict[str, Any]:
+        """Where to read on for all that happened from a moment on."""
+
+    @classmethod
+    def is_past(cls, cursor: Mapping[str, Any] | None, moment: datetime) -> bool:
+        """Whether all that happened before a moment lies before a cursor."""
 
 
 class Converter(Protocol):

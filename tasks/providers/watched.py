@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.model.errors import BadMonitor, BadPayload, CatchmentError
 from tasks.model.event import Identity, Message, Normalised, Notification
-from tasks.providers.contracts import Batch, Converter, Monitor, ProviderConfig
+from tasks.providers.contracts import Batch, Converter, Keeping, Monitor, ProviderConfig
 from tasks.providers.openstack.secrets import mask
 from tasks.providers.patience import Patience
 
@@ -39,6 +39,16 @@ class WatchedMonitor:
         self._monitor = monitor
         self._who = who
         self._patience = patience
+
+    @property
+    def push(self) -> bool:
+        """Whether it is told and does not ask."""
+        return bool(self._monitor.push)
+
+    @property
+    def kept(self) -> bool:
+        """Whether its source has kept what came while nobody listened (:class:`tasks.providers.contracts.Keeping`)."""
+        return not isinstance(self._monitor, Keeping) or bool(self._monitor.kept)
 
     def start(self, cursor: dict[str, Any] | None) -> None:
         """As the monitor does."""

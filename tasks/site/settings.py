@@ -63,6 +63,12 @@ class Catch(BaseModel, extra="forbid"):
     patience_seconds: float = Field(
         70.0, gt=0, le=200, description="A monitor that does not come back for so long is given up until it does."
     )
+    gap_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Where a notification bus was not listened to for longer, what came meanwhile is looked for in "
+        "the provider's event API.",
+    )
     body_limit_bytes: int = Field(
         2_097_152, ge=1024, description="A larger notification is quarantined, cut to this size."
     )

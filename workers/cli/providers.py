@@ -19,12 +19,9 @@ from workers.cli.provider_entries import add, edit, remove
 from workers.cli.trial import Trial, try_provider
 
 _COLOURS = {
-    health.FAILING: "bold red",
-    health.SILENT: "bold red",
-    health.NEVER: "yellow",
-    health.CATCHING_UP: "yellow",
-    health.RECEIVING: "green",
-    health.CONNECTED: "green",
+    **dict.fromkeys((*health.FAILED, health.SILENT), "bold red"),
+    **dict.fromkeys((health.NEVER, health.CATCHING_UP, health.GAP, health.SUSPICIOUS), "yellow"),
+    **dict.fromkeys((health.RECEIVING, health.QUIET, health.CONNECTED), "green"),
 }
 
 
@@ -73,8 +70,13 @@ def _row(line: ProviderHealth) -> tuple[object, ...]:
 
 
 def _remarks(line: ProviderHealth) -> None:
-    if line.state == health.FAILING:
+    if line.state in health.FAILED:
         complain(f"{short(line.name, 60)}: {short(line.failure)}")
+    if line.state == health.SUSPICIOUS:
+        limit = "is usual" if line.silence_limit is None else f"{ago(line.silence_limit).removesuffix(' ago')}"
+        hint(f"{short(line.name, 60)}: nothing has come since {line.silent_since}, longer than {limit}")
+    for gap in line.gaps:
+        hint(f"{short(line.name, 60)}: {short(gap.told(), 300)}")
     for monitor, reason in sorted(line.passed_over.items()):
         hint(f"{short(line.name, 60)}: {short(monitor, 60)} was passed over: {short(reason)}")
     if line.ready_note:

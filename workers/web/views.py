@@ -26,9 +26,9 @@ _TONES = {
     **dict.fromkeys(("pending", "asked", "owed", "being read", "acknowledged", "warning", "holds"), "warn"),
     **dict.fromkeys(("dead", "failed", "failure", "error", "open", "critical", "missing", "cannot notify"), "bad"),
     # The words of tasks.ledger.health about a provider.
-    **dict.fromkeys((health.RECEIVING, health.CONNECTED, "exact"), "good"),
-    **dict.fromkeys((health.CATCHING_UP, health.SILENT, health.NEVER, "late"), "warn"),
-    **dict.fromkeys((health.FAILING, "not exact"), "bad"),
+    **dict.fromkeys((health.RECEIVING, health.QUIET, health.CONNECTED, "exact"), "good"),
+    **dict.fromkeys((health.CATCHING_UP, health.GAP, health.SUSPICIOUS, health.SILENT, health.NEVER, "late"), "warn"),
+    **dict.fromkeys((*health.FAILED, "not exact"), "bad"),
 }
 
 

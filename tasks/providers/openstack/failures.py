@@ -19,7 +19,7 @@ from tasks.model.event import ObjectRef
 #: The longest pause in seconds that a cloud's ``Retry-After`` is believed.
 LONGEST_PAUSE = 3600.0
 #: Services that a cloud may do without.
-OPTIONAL = frozenset({"orchestration", "block_storage", "baremetal"})
+OPTIONAL = frozenset({"orchestration", "block_storage", "baremetal", "event", "metering"})
 _REQUEST_IDS = ("x-openstack-request-id", "x-compute-request-id")
 
 
