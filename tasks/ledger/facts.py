@@ -221,11 +221,13 @@ def _confirm(session: Session, now: datetime, feed: str, ids: Collection[int]) -
     session.execute(update(FactObject).where(FactObject.id.in_(ids)).values(feed=feed, seen_at=now))
 
 
-def erase(session: Session, origin: str, names: Collection[tuple[FactRef, str]]) -> None:
+def erase(session: Session, now: datetime, origin: str, names: Collection[tuple[FactRef, str]]) -> None:
     """Take facts away that this source has set, so that others may set them again."""
     for ref, name in names:
         of = select(FactObject.id).where(FactObject.kind == ref.kind, FactObject.ref == ref.id).scalar_subquery()
-        session.execute(delete(Fact).where(Fact.object_id == of, Fact.name == name, Fact.origin == origin))
+        gone = delete(Fact).where(Fact.object_id == of, Fact.name == name, Fact.origin == origin)
+        for number in session.scalars(gone.returning(Fact.object_id)).all():
+            session.add(FactChange(object_id=number, name=name, at=now))
 
 
 def forget(session: Session, objects: Collection[FactRef]) -> None:

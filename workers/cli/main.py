@@ -44,6 +44,8 @@ COMMANDS = {
     "operations": _Named("workers.cli.operations", "list_operations", "List operations, and what was decided on them."),
     "requests": _Named("workers.cli.requests", "requests", "List, open, decide and cancel requests."),
     "watch": _Named("workers.cli.watch", "watch", "Run a command for each new event of a lease history, once."),
+    "facts": _Named("workers.cli.facts", "show_facts", "Show what is known of an object, since when and from whom."),
+    "rules": _Named("workers.cli.rules", "rules", "List rule events, tell why they fired, and try them on facts."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }
 

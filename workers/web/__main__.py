@@ -19,6 +19,7 @@ from tasks.ledger import migrate
 from tasks.ledger.session import Ledger
 from tasks.model.errors import CatchmentError
 from tasks.providers.table import kinds
+from tasks.rules.definition import RuleSet
 from tasks.site.holder import SiteHolder
 from tasks.site.load import VARIABLE, site_root
 from tasks.site.settings import Settings
@@ -58,7 +59,9 @@ def main(site: str | None) -> None:
         # As the other processes do; on PostgreSQL that is for `catchment db upgrade`, and the probe tells.
         if ledger.dialect == "sqlite":
             migrate.upgrade(ledger)
-        app = create_app(ledger, settings, root, intake=_intake(ledger, settings, root))
+        holder = SiteHolder(root, readers.parts(), kinds(), actions())
+        intake = _intake(ledger, settings, holder, root)
+        app = create_app(ledger, settings, root, intake=intake, rules=lambda: _rules(holder))
     except CatchmentError as mistake:
         raise click.ClickException(str(mistake)) from mistake
     config = uvicorn.Config(
@@ -81,15 +84,20 @@ def main(site: str | None) -> None:
     sys.exit(status)
 
 
-def _intake(ledger: Ledger, settings: Settings, root: Path) -> Intake:
+def _intake(ledger: Ledger, settings: Settings, holder: SiteHolder, root: Path) -> Intake:
     """What takes pushes. The site is read at the first of them: its mistakes keep no page from being shown."""
     # The application of Celery is that of the site that the environment names.
     os.environ[VARIABLE] = str(root)
     from workers import app as application  # noqa: F401 - its import makes the broker known
 
-    installation = Installation(ledger, SiteHolder(root, readers.parts(), kinds(), actions()))
     bell = Bell(lambda lanes: launch.launch("convert", lanes, settings.conveyor.fanout))
-    return Intake(installation, bell.ring, Flow(settings.web.push_per_second, settings.web.push_burst))
+    return Intake(Installation(ledger, holder), bell.ring, Flow(settings.web.push_per_second, settings.web.push_burst))
+
+
+def _rules(holder: SiteHolder) -> RuleSet:
+    """The rule events of the site as it was last without mistakes."""
+    found: RuleSet = holder.current().part("rules")
+    return found
 
 
 def serve(server: Server) -> int:

@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from tasks.ledger.session import Ledger
 from tasks.model import clock
+from tasks.rules.definition import RuleSet
 from tasks.site import clouds
 from tasks.site.settings import Settings
 from workers.web import (
@@ -28,6 +29,8 @@ from workers.web import (
     operations,
     pages,
     provider_pages,
+    rule_moves,
+    rule_pages,
     signin,
     timeline_pages,
 )
@@ -57,6 +60,9 @@ _ROUTERS = (
     incident_pages.router,
     incident_buttons.router,
     provider_pages.router,
+    rule_pages.router,
+    rule_pages.api,
+    rule_moves.router,
     signin.router,
 )
 
@@ -72,6 +78,7 @@ def create_app(
     hosts: Iterable[str] | None = None,
     pace: Pace | None = None,
     intake: Intake | None = None,
+    rules: Callable[[], RuleSet] = RuleSet,
 ) -> FastAPI:
     """The application for one installation; nothing of a browser's is kept in it.
 
@@ -79,6 +86,7 @@ def create_app(
     it on first use. ``ring`` is called after a retry was committed, so that workers need not wait for the
     sweep. ``hosts`` are the names that a Host header may carry; None takes those of loopback while the
     server listens there, and any name otherwise. ``intake`` takes what providers push; without it none may.
+    ``rules`` are the rule events of the present site.
 
     Raises :class:`tasks.model.errors.Permanent` for a key file that others can read, and where Keystone's tokens
     are to be checked and cannot be.
@@ -92,6 +100,7 @@ def create_app(
         hosts=frozenset(name.lower() for name in hosts) if hosts is not None else default_hosts(settings.web.host),
         pace=pace or Pace(),
         intake=intake,
+        rules=rules,
         root=root or Path(),
     )
     app = FastAPI(

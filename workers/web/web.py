@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from tasks.ledger.session import Ledger
+from tasks.rules.definition import RuleSet
 from tasks.site.settings import Settings
 from workers.web.intake import Intake
 from workers.web.pace import Pace
@@ -22,7 +23,8 @@ class Web:
 
     ``key`` signs sessions and forms, ``now`` is the clock, ``ring`` tells the workers that something is
     due again; ``hosts`` are the names that a Host header may carry (None: any). ``intake`` takes what is
-    pushed (None: nothing is). ``root`` is the site folder, which this process reads and never writes.
+    pushed (None: nothing is). ``root`` is the site folder, which this process reads and never writes; ``rules`` are
+    the rule events of that site.
     """
 
     ledger: Ledger
@@ -33,6 +35,7 @@ class Web:
     hosts: frozenset[str] | None
     pace: Pace = field(default_factory=Pace)
     intake: Intake | None = None
+    rules: Callable[[], RuleSet] = RuleSet
     root: Path = Path()
 
     @property
