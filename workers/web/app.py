@@ -38,6 +38,21 @@ from workers.web.key import load_key
 from workers.web.pace import Pace
 from workers.web.web import Web
 
+#: All routes, in the order in which they are looked through.
+_ROUTERS = (
+    api.router,
+    automation_requests.router,
+    operations.router,
+    metrics.router,
+    pages.router,
+    buttons.router,
+    incident_pages.router,
+    incident_buttons.router,
+    rule_pages.router,
+    rule_pages.api,
+    rule_moves.router,
+    signin.router,
+)
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -87,21 +102,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.web = web
-    for router in (
-        api.router,
-        automation_requests.router,
-        operations.router,
-        metrics.router,
-        pages.router,
-        buttons.router,
-        incident_pages.router,
-        incident_buttons.router,
-        rule_pages.router,
-        rule_pages.api,
-        rule_moves.router,
-        signin.router,
-        assets.routes(),
-    ):
+    for router in (*_ROUTERS, assets.routes()):
         app.include_router(router)
     return app
 
