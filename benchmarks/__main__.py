@@ -7,7 +7,18 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import drain, judging, latency, plain, profile, refreshing, resolutions, soak, timeline
+from benchmarks import (
+    drain,
+    judging,
+    latency,
+    plain,
+    profile,
+    refreshing,
+    resolutions,
+    rule_events,
+    soak,
+    timeline,
+)
 from benchmarks.report import Report, spread
 from benchmarks.stand import Setup
 
@@ -26,7 +37,17 @@ SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
     "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
 }
 STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
-PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "policies", "timeline", "refresh")
+PARTS = (
+    "throughput",
+    "latency",
+    "stored",
+    "profile",
+    "resolutions",
+    "policies",
+    "timeline",
+    "refresh",
+    "rule_events",
+)
 
 
 def main() -> int:
@@ -54,6 +75,7 @@ def main() -> int:
         "policies": _policies,
         "timeline": _timeline,
         "refresh": _refresh,
+        "rule_events": _rule_events,
     }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
@@ -208,6 +230,22 @@ def _refresh(report: Report, given: argparse.Namespace) -> bool:
     rows = [[f"{m.objects:,}", f"{m.peak:.1f}"] for m in memories]
     report.table("Memory of a full refresh", ["objects", "MB at the most"], rows)
     return not any(w.wrong for w in walks)
+
+
+def _rule_events(report: Report, given: argparse.Namespace) -> bool:
+    found = {kind: rule_events.measure(kind, rounds=max(given.rounds, 3)) for kind in ("postgresql", "sqlite")}
+    report.data["rule_events"] = {kind: asdict(run) for kind, run in found.items()}
+    lines = [
+        [
+            f"{kind}: {run.evaluations:,} evaluations, and {run.dependent}",
+            spread([1000 * seconds for seconds in run.sweep_seconds]),
+            spread(run.change_milliseconds),
+        ]
+        for kind, run in found.items()
+    ]
+    columns = ["1,000 objects, 50 rules", "milliseconds of a sweep", "milliseconds of one change"]
+    report.table(f"Rule events, {max(given.rounds, 3)} rounds", columns, lines)
+    return all(statistics.median(run.sweep_seconds) < 5 for run in found.values())
 
 
 def _soak(report: Report, seconds: float) -> int:
