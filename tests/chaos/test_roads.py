@@ -1,4 +1,4 @@
-"""Events that come by HTTP while the broker stands still, and one fact by three roads (spec field 4.1, 10, 15 and 24)."""
+"""Events by HTTP while the broker stands still; a deleted queue; a fact by three roads (spec field 4.1, 10, 15, 24)."""
 
 from __future__ import annotations
 
