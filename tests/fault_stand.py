@@ -315,6 +315,10 @@ class Stand:
             asked = session.scalar(select(Effect.id).where(Effect.state == ASKED).limit(1))
         return stored >= self._sent and pending is None and asked is None
 
+    def delete_queue(self) -> None:
+        """Take the provider's queue away, with all that is in it."""
+        self._channel().queue_delete(self.name)
+
     def consumers(self) -> int:
         """How many listeners consume the provider's queue."""
         return int(self._channel().queue_declare(self.name, passive=True).consumer_count)

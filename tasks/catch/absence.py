@@ -1,12 +1,15 @@
-"""Note that nobody listened to a source that pushes, and whether something may be missing for it."""
+"""Note when something of a source may be missing: nobody listened to it, or it has lost something itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
+from tasks.catch.reading import Caught
 from tasks.conveyor.installation import Installation
 from tasks.ledger import gaps, pulse
 from tasks.ledger.gaps import Gap
@@ -65,3 +68,17 @@ def _gap(row: Provider, kept: bool, now: datetime, threshold: timedelta) -> Gap 
         state=gaps.FOUND,
         due_at=now + SETTLE,
     )
+
+
+def note_losses(
+    session: Session, provider_id: int, fresh: Sequence[Caught], losses: Mapping[str, str], last: datetime | None
+) -> None:
+    """Note what a monitor that has a cursor told of its source: it has lost events, and nobody can bring them back.
+
+    ``losses`` has the reasons by the types of events that tell so; ``last`` is when something came before.
+    """
+    now = clock.now()
+    for why in sorted({losses[c.identity.raw_event_type] for c in fresh if c.identity.raw_event_type in losses}):
+        gap = Gap(provider_id=provider_id, from_at=last or now, until_at=now, found_at=now, why=why, state=gaps.LOST)
+        gap.note, gap.ended_at = "the source has them no more", now
+        session.add(gap)

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import case, update
 from sqlalchemy.orm import Session
 
+from tasks.catch.absence import note_losses
 from tasks.catch.lateness import late_ones
 from tasks.catch.reading import Caught, unwrap
 from tasks.catch.sightings import Sightings
@@ -65,6 +66,7 @@ class Ingest:
         provider_id: int,
         converter: Converter,
         ignore: frozenset[str],
+        losses: Mapping[str, str] | None = None,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
@@ -72,6 +74,7 @@ class Ingest:
         self._provider_id = provider_id
         self._converter = converter
         self._ignore = ignore
+        self._losses = losses or {}
         self._lanes = settings.conveyor.lanes
 
     def read(self, notifications: Sequence[Raw]) -> tuple[list[Caught], int]:
@@ -123,6 +126,8 @@ class Ingest:
                 beside(session, result)
             elif watch is not None and fresh:
                 pulse.note(session, self._provider_id, watch, now)
+                if monitor is not None and self._losses:
+                    note_losses(session, self._provider_id, fresh, self._losses, watch.arrived_at)
             count = Count()
             letters = sum(c.error is not None for c in fresh)
             count.add(

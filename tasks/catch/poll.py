@@ -171,7 +171,8 @@ def ingest_for(installation: Installation, provider: ProviderConfig, kind: Provi
     """The store of one provider's batches."""
     ignore = frozenset(getattr(provider.options, "ignore", ()))
     converter = kind.converter_of(provider.options)
-    return Ingest(installation.ledger, installation.site.settings, provider.name, known, converter, ignore)
+    settings = installation.site.settings
+    return Ingest(installation.ledger, settings, provider.name, known, converter, ignore, kind.losses)
 
 
 def keep(ingest: Ingest, batch: Batch, monitor: str, owner: str | None) -> tuple[set[int], int]:

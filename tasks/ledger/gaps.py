@@ -159,11 +159,12 @@ def change(session: Session, gap_id: int, owner: str, **values: Any) -> bool:
 
 def of_providers(session: Session, ids: Collection[int]) -> dict[int, list[GapLine]]:
     """The newest gaps of each provider, the newest first."""
+    newest = func.row_number().over(partition_by=Gap.provider_id, order_by=(Gap.until_at.desc(), Gap.id.desc()))
+    ranked = select(Gap.id, newest.label("place")).where(Gap.provider_id.in_(ids)).subquery("ranked")
+    query = select(Gap).join(ranked, ranked.c.id == Gap.id).where(ranked.c.place <= NAMED)
     found: dict[int, list[GapLine]] = {}
-    for provider_id in ids:
-        query = select(Gap).where(Gap.provider_id == provider_id).order_by(Gap.until_at.desc()).limit(NAMED)
-        if lines := [line_of(gap) for gap in session.scalars(query)]:
-            found[provider_id] = lines
+    for gap in session.scalars(query.order_by(Gap.until_at.desc(), Gap.id.desc())):
+        found.setdefault(gap.provider_id, []).append(line_of(gap))
     return found
 
 

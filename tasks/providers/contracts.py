@@ -199,7 +199,8 @@ class ProviderKind:
     """All that the table of providers knows of one kind. Without an operator nothing can be done to its objects.
 
     ``converting`` makes the converter of one provider from its options, where they say how its messages are to be
-    read; ``converter`` is then the one for options that say nothing of it.
+    read; ``converter`` is then the one for options that say nothing of it. ``losses`` are the types of events by
+    which its monitors tell that the source has lost something, each with the reason.
     """
 
     name: str
@@ -209,6 +210,7 @@ class ProviderKind:
     inventory: type[InventoryReader] | None
     operator: type[Operator] | None = None
     converting: Callable[[Any], Converter] | None = None
+    losses: Mapping[str, str] = field(default_factory=dict)
 
     def converter_of(self, options: Any) -> Converter:
         """The converter of a provider with these options."""

@@ -81,6 +81,7 @@ def _ovirt() -> ProviderKind:
     from tasks.providers.ovirt.inventory import OvirtInventory
     from tasks.providers.ovirt.operations import OvirtOperator
     from tasks.providers.ovirt.options import OvirtOptions
+    from tasks.providers.ovirt.types import LOSSES
 
     return ProviderKind(
         name="ovirt",
@@ -89,6 +90,7 @@ def _ovirt() -> ProviderKind:
         monitors=(EventLogMonitor, NullMonitor),
         inventory=OvirtInventory,
         operator=OvirtOperator,
+        losses=LOSSES,
     )
 
 

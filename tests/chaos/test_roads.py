@@ -1,4 +1,4 @@
-"""Events that come by HTTP while the broker stands still, and one fact by three roads (spec field 4.1, 10 and 24)."""
+"""Events by HTTP while the broker stands still; a deleted queue; a fact by three roads (spec field 4.1, 10, 15, 24)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -20,7 +21,7 @@ from examples.cloud.event_store import EventStore
 from examples.cloud.running import Cloud, clouds_yaml
 from examples.cloud.telemetry import TelemetryEvent
 from examples.cloud.world import World
-from tasks.ledger import gaps, tokens
+from tasks.ledger import gaps, health, tokens
 from tasks.ledger.events import Event, Notification, RoadSighting
 from tasks.ledger.gaps import Gap
 from tasks.ledger.providers import Provider
@@ -161,6 +162,45 @@ def test_24_three_roads(tmp_path: Path, database: str, port: int, record: Callab
         record(stand.counters(), facts, **came_first)
 
 
+@pytest.mark.fault(15, "queue deleted while the catcher is away: the gap is shown and filled")
+def test_15_deleted_queue(tmp_path: Path, database: str, record: Callable[..., None]) -> None:
+    world = World(seed=3)
+    world.events = EventStore()
+    with Cloud(world) as cloud, Stand(tmp_path, database, clouds=clouds_yaml(cloud.url)) as stand:
+        stand.publish(5)
+        stand.quiet()
+        # Without the listener the catch worker would ask the bus.
+        stand.processes.stop("listener", "catch")
+        stand.delete_queue()
+        bodies = stand.write(40)
+        for body in bodies:
+            world.events.add(_telemetry(body))
+        stand.publish_bodies(bodies)  # to an exchange to which nothing is bound
+        stand.accept(40)
+        stand.start("listener")
+        stand.start("catch")
+        began = time.monotonic()
+        stand.wait_until(lambda: _provider_state(stand) == health.GAP, 60, "no gap is shown")
+        stand.wait_until(lambda: _polled(stand), 150, "the gap is not filled")
+        stand.quiet()
+        assert _listed(stand, select(Gap.stored)) == [40]
+        told = select(Event.event_type).where(Event.raised, Event.resource_kind == "provider").order_by(Event.id)
+        stand.wait_until(lambda: len(_listed(stand, told)) == 2, 30, "not all was told")
+        assert _listed(stand, told) == ["source_gap", "source_receiving"]
+        record(stand.counters(), 45, filled_after_seconds=time.monotonic() - began)
+
+
+def _listed(stand: Stand, query: Any) -> list[Any]:
+    with stand.ledger.reading() as session:
+        return list(session.scalars(query))
+
+
+def _provider_state(stand: Stand) -> str:
+    with stand.ledger.reading() as session:
+        [line] = health.providers(session, clock.now())
+    return line.state
+
+
 def _push(sender: Sender, bodies: list[bytes]) -> list[int]:
     found = []
     for start in range(0, len(bodies), 4):
@@ -186,8 +226,7 @@ def _telemetry(body: bytes) -> TelemetryEvent:
 
 
 def _polled(stand: Stand) -> bool:
-    with stand.ledger.reading() as session:
-        return session.scalars(select(Gap.state)).all() == [gaps.FILLED]
+    return _listed(stand, select(Gap.state)) == [gaps.FILLED]
 
 
 def _sightings(stand: Stand) -> int:

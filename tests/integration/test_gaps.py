@@ -20,7 +20,9 @@ from tasks.catch.absence import SETTLE, note_absence
 from tasks.catch.fill import Filled, fill
 from tasks.catch.ingest import Ingest
 from tasks.catch.poll import note_contact, note_failure
+from tasks.catch.task import tick
 from tasks.conveyor.installation import Installation
+from tasks.conveyor.prune import expire
 from tasks.ledger import gaps, health
 from tasks.ledger.events import Event
 from tasks.ledger.gaps import Gap
@@ -31,9 +33,11 @@ from tasks.model import clock
 from tasks.model.errors import ProviderDown
 from tasks.providers.contracts import ProviderConfig
 from tasks.providers.openstack.amqp_monitor import AmqpMonitor
+from tasks.providers.openstack.converter import OpenStackConverter
 from tasks.providers.openstack.options import OpenStackOptions
+from tasks.providers.table import kinds
 from tasks.site.signin import SignIn
-from tests.ground import Clock, caught, count, exact, installed, notice, provider, site
+from tests.ground import Clock, Rung, caught, count, exact, installed, notice, provider, site
 from tests.rabbit_ground import Bus
 
 
@@ -311,6 +315,55 @@ def test_what_the_catalogue_does_not_have_is_not_asked_for_again(
     hands.forward(60)
     filled(present)
     assert only(present.ledger).state == gaps.LOST
+
+
+def test_what_a_source_has_lost_itself_is_a_gap_that_cannot_be_filled(ledger: Ledger, hands: Clock) -> None:
+    present, known = installed(ledger), provider(ledger)
+    settings, converter = present.site.settings, OpenStackConverter()
+    store = Ingest(ledger, settings, "lab", known, converter, frozenset(), {"log.set.back": "the log was set back"})
+    store.store([notice()], None, "event_log")
+    assert listed(ledger) == []
+    began = clock.now()
+    hands.forward(600)
+    lost = notice("log.set.back", None, message_id="lost")
+    store.store([lost], None, "event_log")
+    store.store([lost], None, "event_log")
+    gap = only(ledger)
+    assert (gap.from_at, gap.until_at, gap.state, gap.why, gap.due_at) == (
+        began,
+        clock.now(),
+        gaps.LOST,
+        "the log was set back",
+        None,
+    )
+    # A sender may say so of itself: it is believed as an event, and no more.
+    store.write(*store.read([notice("log.set.back", None, message_id="pushed")]))
+    assert len(listed(ledger)) == 1
+    assert set(kinds()["ovirt"].losses) == {"EVENT_LOG_SET_BACK", "EVENTS_MISSED"}
+
+
+def test_gaps_that_were_over_long_ago_are_forgotten(present: Installation, known: int, hands: Clock) -> None:
+    away(present, known, hands)
+    with present.ledger.transaction() as session:
+        session.execute(update(Gap).values(state=gaps.FILLED, ended_at=clock.now()))
+    hands.forward(91 * 24 * 3600)
+    away(present, known, hands)
+    expire(present.ledger, present.site.settings, clock.now())
+    assert only(present.ledger).state == gaps.FOUND
+
+
+def test_the_tick_has_gaps_filled_that_are_due(
+    present: Installation, known: int, hands: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away(present, known, hands)
+    rung = Rung()
+    monkeypatch.setattr("tasks.conveyor.launch._send", rung.take)
+    monkeypatch.setattr("tasks.conveyor.installation.current", lambda: present)
+    tick()
+    assert [names for names, _ in rung.chains] == [("catch.poll",)]
+    hands.forward(60)
+    tick()
+    assert (("catch.fill",), only(present.ledger).id) in rung.chains
 
 
 def test_a_batch_of_a_gap_and_its_cursor_are_stored_together_or_not_at_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from tasks.ledger.pulse import Pulse
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tasks.model.errors import ProviderDown, SignedOut
-from tests.ground import Clock, all_the_way, caught, count, exact, installed, notice, provider, site
+from tests.ground import Clock, all_the_way, caught, count, exact, installed, notice, only_postgresql, provider, site
 
 ALERTS = """
 alerts:
@@ -262,3 +263,29 @@ def test_a_gap_that_cannot_be_filled_is_the_state_for_a_day(present: Installatio
     assert line(present.ledger).state == health.GAP
     watched(present, cloud, hands, DAY)
     assert line(present.ledger).state == health.CONNECTED
+
+
+@only_postgresql
+def test_of_sweeps_that_find_the_news_at_once_one_tells_it(present: Installation, cloud: int, hands: Clock) -> None:
+    history(present, cloud, hands)
+    watched(present, cloud, hands, 2 * HOUR)
+    now = clock.now()
+    with present.ledger.transaction() as session:
+        session.add(Gap(provider_id=cloud, from_at=now, until_at=now, found_at=now, why="a test", state=gaps.FOUND))
+    gate, faults = threading.Barrier(4), list[BaseException]()
+
+    def run() -> None:
+        try:
+            gate.wait(20)
+            told(present)
+        except BaseException as fault:
+            faults.append(fault)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert sorted(raised(present.ledger)) == ["source_gap", "source_quiet"]
+    exact(present.ledger)

@@ -72,9 +72,9 @@ def _row(line: ProviderHealth) -> tuple[object, ...]:
 def _remarks(line: ProviderHealth) -> None:
     if line.state in health.FAILED:
         complain(f"{short(line.name, 60)}: {short(line.failure)}")
-    if line.state == health.SUSPICIOUS:
-        limit = "is usual" if line.silence_limit is None else f"{ago(line.silence_limit).removesuffix(' ago')}"
-        hint(f"{short(line.name, 60)}: nothing has come since {line.silent_since}, longer than {limit}")
+    if line.state == health.SUSPICIOUS and line.silent_since is not None:
+        limit = f"; {ago(line.silence_limit).removesuffix(' ago')} is too long" if line.silence_limit else ""
+        hint(f"{short(line.name, 60)}: the last thing came at {line.silent_since:%Y-%m-%d %H:%M:%S} UTC{limit}")
     for gap in line.gaps:
         hint(f"{short(line.name, 60)}: {short(gap.told(), 300)}")
     for monitor, reason in sorted(line.passed_over.items()):

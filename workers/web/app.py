@@ -44,21 +44,6 @@ from workers.web.tenant.app import TenantApi
 from workers.web.tenant.keystone import Keystone
 from workers.web.web import Web
 
-#: All routes, in the order in which they are looked through.
-_ROUTERS = (
-    api.router,
-    automation_requests.router,
-    operations.router,
-    metrics.router,
-    pages.router,
-    buttons.router,
-    incident_pages.router,
-    incident_buttons.router,
-    rule_pages.router,
-    rule_pages.api,
-    rule_moves.router,
-    signin.router,
-)
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 

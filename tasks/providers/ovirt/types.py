@@ -13,6 +13,10 @@ OTHER = "other"
 #: Told by the monitor itself: the log was set back, as by a restored backup; events were removed before they were read.
 LOG_SET_BACK = "EVENT_LOG_SET_BACK"
 EVENTS_MISSED = "EVENTS_MISSED"
+LOSSES = {
+    LOG_SET_BACK: "the event log was set back, as by a restored backup",
+    EVENTS_MISSED: "events were removed from the log before they were read",
+}
 
 #: The level of an event of a type that is in no group, by the engine's own word for how grave it is.
 _LEVELS = {"alert": "critical", "error": "critical", "warning": "warning"}
