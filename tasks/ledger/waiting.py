@@ -17,7 +17,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Before(NamedTuple):
-    """How it stands with what an effect comes after: ``over`` once it is done or given up, ``failed`` is why not done."""
+    """How it stands with what an effect comes after: ``over`` once it is done or given up, ``failed`` says why."""
 
     over: bool
     failed: str | None = None
