@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.ledger.base import dump_json, quick_json
 from tasks.model import clock
@@ -19,6 +19,9 @@ from tasks.providers.openstack.secrets import mask
 #: What PostgreSQL refuses in a text, and the longest text of an identity in characters: it goes into an index.
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _IDENTITY_LIMIT = 500
+#: Ids of Catchment's own events (``raised:7:0:vm_start``, ``server/s1:alert_due:…``, ``SERVER_UP:…``). Who sends one
+#: in advance would keep that event from being raised, so that a message with such an id is known under another.
+_OURS = re.compile(r"raised:|[A-Z][A-Z0-9_]*:|[a-z][a-z0-9_]*/.*:[a-z0-9_]+:", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -78,6 +81,8 @@ def _size(body: object) -> int:
 
 
 def _caught(identity: Identity, message: Message, road: str) -> Caught:
+    if _OURS.match(identity.message_id):
+        identity = replace(identity, message_id=f"foreign:{identity.message_id}")
     texts = (
         identity.message_id, identity.raw_event_type, identity.event_type, identity.resource_kind or "",
         identity.resource_id or "", identity.twin or "", identity.variant, message.form,
