@@ -11,6 +11,7 @@ from benchmarks import (
     drain,
     judging,
     latency,
+    leases,
     plain,
     profile,
     refreshing,
@@ -47,6 +48,7 @@ PARTS = (
     "timeline",
     "refresh",
     "rule_events",
+    "esi",
 )
 
 
@@ -61,6 +63,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="how long notifications are sent for latency")
     parser.add_argument("--storm", type=float, default=2000.0, help="notifications a second of the storm")
     parser.add_argument("--stored", type=int, default=1_000_000, help="events that the timeline's ledger holds")
+    parser.add_argument(
+        "--leases", type=int, default=1000, help="messages of leases a run, each of which runs a script"
+    )
     parser.add_argument("--soak", type=float, default=0.0, help="watch the memory for so many seconds instead")
     given = parser.parse_args()
     report = Report()
@@ -76,6 +81,7 @@ def main() -> int:
         "timeline": _timeline,
         "refresh": _refresh,
         "rule_events": _rule_events,
+        "esi": _esi,
     }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
@@ -246,6 +252,34 @@ def _rule_events(report: Report, given: argparse.Namespace) -> bool:
     columns = ["1,000 objects, 50 rules", "milliseconds of a sweep", "milliseconds of one change"]
     report.table(f"Rule events, {max(given.rounds, 3)} rounds", columns, lines)
     return all(statistics.median(run.sweep_seconds) < 5 for run in found.values())
+
+
+def _esi(report: Report, given: argparse.Namespace) -> bool:
+    slow = f"{leases.NOTE}sleep 0.1\n"
+    paces = {"10 a second": (leases.NOTE, 10.0), "12 a second, scripts of 0.1 s": (slow, 12.0)}
+    found: dict[str, dict[str, list[leases.Runs]]] = {}
+    for _ in range(given.rounds):
+        for who, make in {"plain listener": leases.Plain, "Catchment": leases.Ours}.items():
+            mine = found.setdefault(who, {})
+            run = leases.drained(make(leases.NOTE, given.leases), given.leases)
+            mine.setdefault("full queue", []).append(run)
+            for name, (note, rate) in paces.items():
+                number = int(rate * given.seconds / 2)
+                mine.setdefault(name, []).append(leases.paced(make(note, number), number, rate))
+    report.data["esi"] = {
+        who: {n: [r.as_dict() for r in runs] for n, runs in mine.items()} for who, mine in found.items()
+    }
+    rows = [[who, spread([run.rate for run in mine["full queue"]])] for who, mine in found.items()]
+    title = f"Leases that run scripts, {given.rounds} rounds of {given.leases:,} messages"
+    report.table(title, ["a full queue", "scripts a second, median (least to most)"], rows)
+    rows = [
+        [f"{who}, {name}", *(spread([getattr(run, part) for run in mine[name]]) for part in ("median", "p99", "worst"))]
+        for name in paces
+        for who, mine in found.items()
+    ]
+    columns = ["milliseconds from sent to script started", "median", "99 of 100", "worst"]
+    report.table(f"Leases: time to script start, {given.rounds} rounds of {given.seconds / 2:.0f} s", columns, rows)
+    return all(run.exact for mine in found.values() for runs in mine.values() for run in runs)
 
 
 def _soak(report: Report, seconds: float) -> int:

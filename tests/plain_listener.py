@@ -26,8 +26,8 @@ class PlainListener:
         self._folder, self._host, self._queues = folder, host, queues
         self.handled = 0
 
-    def listen(self) -> BaseException | None:
-        """Take what waits, until it is all handled or something breaks; what broke, or None."""
+    def listen(self, number: int | None = None) -> BaseException | None:
+        """Take what waits, or so many messages, until all are handled or something breaks; what broke, or None."""
         before = Path.cwd()
         os.chdir(self._folder)
         try:
@@ -36,7 +36,7 @@ class PlainListener:
                 waiting = sum(channel.queue_declare(q, passive=True).message_count for q in self._queues)
                 for queue in self._queues:
                     channel.basic_consume(queue, no_ack=True, callback=self._take)
-                target = self.handled + waiting
+                target = self.handled + (waiting if number is None else number)
                 while self.handled < target:
                     connection.drain_events(timeout=30)
         except Exception as error:
