@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.ledger import bulk
-from tasks.ledger.events import PENDING, Event, Place
+from tasks.ledger.events import FINISHED, PENDING, Event, Notification, Place
 from tasks.ledger.tally import Count
 from tasks.model.event import ObjectRef, lane_of, object_key
 from tasks.site.settings import Settings
 
+#: The form of words that Catchment wrote itself.
+RAISED = "raised"
 #: Priorities of deliveries (spec automate 6.2): a lower number goes first.
 HIGH, NORMAL = 20, 100
 #: What one step of priority is worth in time. A delivery goes as if it had come so much earlier or later, so
@@ -29,7 +32,8 @@ class About:
     """What such an event is about: the provider whose objects its rules see, its object, and for whom it is.
 
     ``message_id`` is its identity at the provider, where it must be raised once only; without one it gets one of
-    its own. ``detail`` becomes its raw type, which says what of its kind it is.
+    its own. ``detail`` becomes its raw type, which says what of its kind it is. ``words`` is what it carries, kept
+    where the words of caught events are. One that is ``kept`` back goes no way: it is stored as finished.
     """
 
     provider_id: int
@@ -43,6 +47,9 @@ class About:
     depth: int = 0
     message_id: str | None = None
     detail: str | None = None
+    level: str = "critical"
+    words: Mapping[str, Any] | None = None
+    kept: bool = False
 
 
 class Raising(NamedTuple):
@@ -86,9 +93,12 @@ def raise_once(
     """
     # Sorted, so that two clocks never wait for each other in a circle; the first of equal ones counts.
     by_identity: dict[tuple[int, str], dict[str, Any]] = {}
+    abouts: dict[tuple[int, str], About] = {}
     for about in wanted:
         row = _row(event_type, about, now)
-        by_identity.setdefault((about.provider_id, row["message_id"]), row)
+        identity = (about.provider_id, row["message_id"])
+        by_identity.setdefault(identity, row)
+        abouts.setdefault(identity, about)
     rows = [by_identity[key] for key in sorted(by_identity)]
     columns = ("id", "object_key", "provider_id", "message_id")
     stored = bulk.insert(session, Event, rows, conflict="DO NOTHING", returning=columns)
@@ -105,10 +115,18 @@ def raise_once(
             "attempts": 0,
         }
         for row, found in zip(stored, raised, strict=True)
+        if not abouts[row.provider_id, row.message_id].kept
     ]
     bulk.insert(session, Place, places)
+    words = [
+        {"event_id": one.id, "form": RAISED, "road": "", "content": json.dumps(told, ensure_ascii=False)}
+        for one in raised
+        if (told := abouts[one.provider_id, one.message_id].words) is not None
+    ]
+    bulk.insert(session, Notification, words)
     if raised:
-        count.add(count.internal(session, now), received=len(raised), stored=len(raised))
+        finished = len(raised) - len(places)
+        count.add(count.internal(session, now), received=len(raised), stored=len(raised), finished=finished)
     return raised
 
 
@@ -120,7 +138,8 @@ def _row(event_type: str, about: About, now: datetime) -> dict[str, Any]:
         "raised": True,
         "parent_id": about.cause_id,
         "depth": about.depth,
-        "state": PENDING,
+        "state": FINISHED if about.kept else PENDING,
+        "finished_at": now if about.kept else None,
         "object_key": object_key(about.provider, about.target, message),
         "occurred_at": now,
         "caught_at": now,
@@ -131,6 +150,6 @@ def _row(event_type: str, about: About, now: datetime) -> dict[str, Any]:
         "tenant_id": about.tenant_id,
         "actor": about.actor,
         "group": about.group,
-        "level": "critical",
+        "level": about.level,
         "request_id": about.request_id,
     }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
+from tasks.conveyor.internal import RAISED
 from tasks.conveyor.operations import row_of
 from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.ledger import bulk
@@ -21,9 +22,6 @@ from tasks.model.event import Event as EventValue
 from tasks.model.event import lane_of, object_key, raised_as, raw_type_of
 from tasks.model.outcome import Raise
 from tasks.site.contracts import Site
-
-#: The form of words that Catchment wrote itself.
-RAISED = "raised"
 
 
 class Raised(NamedTuple):

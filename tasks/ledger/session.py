@@ -193,3 +193,4 @@ def lock(session: Session, space: int, key: int) -> None:
 LANE_LOCK = 0x4C41
 CATCH_LOCK = 0x4341
 SPENT_LOCK = 0x5350
+RULES_LOCK = 0x5255

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from tasks.ledger import (
     access,
+    agents,
     compliance,
     conflicts,
     effects,
     events,
+    facts,
     incidents,
     inventory,
     operations,
     providers,
     readings,
     requests,
+    rules,
     silences,
 )
 from tasks.ledger.base import Base
@@ -23,15 +26,18 @@ METADATA = Base.metadata
 __all__ = [
     "METADATA",
     "access",
+    "agents",
     "compliance",
     "conflicts",
     "effects",
     "events",
+    "facts",
     "incidents",
     "inventory",
     "operations",
     "providers",
     "readings",
     "requests",
+    "rules",
     "silences",
 ]

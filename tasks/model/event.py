@@ -23,6 +23,11 @@ POLICY_SOURCE = "POLICY"
 #: Sources of custom events: what a rule asks of a workflow, and a mark on an object's timeline.
 ALERT_SOURCE = "Alert"
 MARK_SOURCE = "Mark"
+#: Sources of the events that schedules and jobs wait for (spec orchestrate 7.1): a rule over facts, Catchment
+#: itself, somebody outside, and a clock.
+RULE_SOURCE, BUILTIN_SOURCE, EXTERNAL_SOURCE, TIMER_SOURCE = "Rule", "Builtin", "External", "Timer"
+TOLD_SOURCES = (RULE_SOURCE, BUILTIN_SOURCE, EXTERNAL_SOURCE, TIMER_SOURCE)
+_CUSTOM_SOURCES = (ALERT_SOURCE, MARK_SOURCE, *TOLD_SOURCES)
 #: The type of such marks.
 TIMELINE_MARK = "timeline_mark"
 
@@ -32,8 +37,13 @@ REQUEST_TASK = "request_task"
 #: The kind of a provider as an object that rules are about: its id is its name.
 PROVIDER = "provider"
 
+#: The kind of a rule event as an object: what it tells of several objects at once is about the rule itself.
+RULE = "rule"
+
 #: Objects that rules may be about and that stand in no inventory.
-OWN_KINDS = frozenset({REQUEST, REQUEST_TASK, PROVIDER})
+OWN_KINDS = frozenset(
+    {REQUEST, REQUEST_TASK, PROVIDER, RULE, "resource", "user", "job", "jobinstance", "matrix", "vmhost", "repository"}
+)
 
 #: Namespace and source of an event that Catchment raised, by the kind of its object; all others are policy events.
 RAISED_AS = {REQUEST: (REQUEST_EVENT, "Request"), REQUEST_TASK: (DELIVERY, "Request")}
@@ -171,7 +181,7 @@ def raw_type_of(source: str | None, event_type: str) -> str:
 def raised_as(facts: Normalised) -> tuple[str, str]:
     """Namespace and source of an event that Catchment raised (see :data:`RAISED_AS`, :func:`raw_type_of`)."""
     if facts.raw_event_type != facts.event_type:
-        for source in (ALERT_SOURCE, MARK_SOURCE):
+        for source in _CUSTOM_SOURCES:
             if facts.raw_event_type == raw_type_of(source, facts.event_type):
                 return CUSTOM_EVENT, source
     return RAISED_AS.get(facts.resource_kind or "", (POLICY_EVENT, POLICY_SOURCE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -127,6 +128,43 @@ class Requests(BaseModel, extra="forbid"):
     )
 
 
+class Rules(BaseModel, extra="forbid"):
+    """How rule events are looked at."""
+
+    sweep_seconds: float = Field(
+        30.0, ge=1, le=3600, description="How often all rule events are looked at on all objects."
+    )
+    debounce_seconds: float = Field(
+        1.0, ge=0, le=60, description="Pause after a fact has changed, so that what changes with it is seen together."
+    )
+    timezone: str = Field("UTC", description="Time zone of dates in rules that name none, such as Europe/Berlin.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("this is no time zone; write one such as Europe/Berlin") from None
+        return value
+
+
+class Agent(BaseModel, extra="forbid"):
+    """The agents of worker hosts."""
+
+    name: str = Field("", max_length=200, description="Name of this host as a resource. Empty: its host name.")
+    interval_seconds: float = Field(10.0, ge=0.1, le=300, description="How often an agent reports.")
+    grace_seconds: float = Field(
+        35.0, ge=0.5, le=3600, description="An agent that was not heard for so long is taken for gone."
+    )
+    settle_seconds: float = Field(
+        5.0, ge=0, le=300, description="An agent that says goodbye and is back within this was never away."
+    )
+    oldest_version: str = Field(
+        "", description="Agents of an older version get no work, such as 0.1.0. Empty: every version is good."
+    )
+
+
 class Web(BaseModel, extra="forbid"):
     """The HTTP API and the pages."""
 
@@ -186,6 +224,8 @@ class Settings(BaseSettings):
     actions: Actions = Actions()
     refresh: Refresh = Refresh()
     requests: Requests = Requests()
+    rules: Rules = Rules()
+    agent: Agent = Agent()
     web: Web = Web()
     flower: Flower = Flower()
     mail: Mail = Mail()

@@ -1,0 +1,1 @@
+"""Constraints over facts: how they are written in XML, checked and judged."""
