@@ -15,11 +15,12 @@ def parts() -> Sequence[Part]:
     """
     from tasks.alert import read as alerts
     from tasks.effects import templates
+    from tasks.jobs import read as jobs
     from tasks.policy import read as policies
     from tasks.site import profiles
     from tasks.switchboard import read as automate
 
-    return (automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART)
+    return (automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART, jobs.PART)
 
 
 def kinds() -> Mapping[str, ProviderKind]:

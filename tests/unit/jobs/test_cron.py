@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.jobs.cron import Cron, CronMistake, read_cron
+from tasks.jobs.cron import Cron, read_cron
+from tasks.jobs.cron_fields import CronMistake
 
 UTC_ZONE = ZoneInfo("UTC")
 NAMES = {n: i for i, n in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
@@ -140,8 +142,9 @@ MOMENT = st.datetimes(datetime(2028, 1, 1), datetime(2033, 1, 1)).map(lambda m: 
 def test_next_firing_is_one_and_no_second_before_it_is(text: str, moment: datetime) -> None:
     try:
         cron = read_cron(text)
-    except CronMistake as mistake:
-        assert "never comes" in str(mistake)
+    except CronMistake:
+        # The strategy makes nothing else that is refused.
+        assert not any(oracle(text, moment + timedelta(days=day)) for day in range(1500))
         return
     found = cron.after(moment, UTC_ZONE)
     assert found is not None
@@ -292,7 +295,5 @@ def test_an_expression_with_a_last_year_comes_to_its_end() -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        read_cron(text)
-    except CronMistake as mistake:
-        assert str(mistake)
+    with contextlib.suppress(CronMistake):
+        assert read_cron(text).hours
