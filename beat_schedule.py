@@ -24,6 +24,11 @@ BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10},
     },
+    "ask rule events about facts that have changed": {
+        "task": "rules.tick",
+        "schedule": 1.0,
+        "options": {"expires": 1},
+    },
     "fold counts and delete what is beyond its retention": {
         "task": "conveyor.prune",
         "schedule": 600.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from typing import Any
 
 from celery import Celery, signals
@@ -49,3 +50,4 @@ def _beat(**_: Any) -> None:
     wait_for_broker(_settings, _root)
     # The first tick at once: nobody should wait twenty seconds to see that it works.
     app.send_task("catch.tick", expires=20)
+    app.send_task("rules.start", args=[uuid.uuid4().hex])

@@ -19,6 +19,7 @@ INCLUDE = (
     "tasks.refresh.task",
     "tasks.effects.task",
     "tasks.requests.task",
+    "tasks.rules.task",
     "tasks.conveyor.task",
 )
 

@@ -15,6 +15,7 @@ ROUTES = {
     "effects.run": {"queue": "effects"},
     "conveyor.*": {"queue": "control"},
     "requests.*": {"queue": "control"},
+    "rules.*": {"queue": "control"},
     "policy.tick": {"queue": "control"},
     "alert.tick": {"queue": "control"},
     "alert.receive": {"queue": "control"},

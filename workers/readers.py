@@ -17,10 +17,13 @@ def parts() -> Sequence[Part]:
     from tasks.effects import templates
     from tasks.jobs import read as jobs
     from tasks.policy import read as policies
+    from tasks.rules import read as rules
     from tasks.site import profiles
     from tasks.switchboard import read as automate
 
-    return (automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART, jobs.PART)
+    return (
+        automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART, rules.PART, jobs.PART,
+    )  # fmt: skip
 
 
 def kinds() -> Mapping[str, ProviderKind]:

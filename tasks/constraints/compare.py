@@ -114,14 +114,12 @@ class Compare(Node):
     def _judge(self, scope: Scope, trace: Trace | None, note: dict[str, Any] | None) -> Outcome:
         left = scope.get(self._fact)
         _tell(note, "", self._fact, left, scope)
+        if left is None:
+            return _cannot(note, "the fact is undefined")
         try:
-            if left is None:
-                raise _CannotCompareError("the fact is undefined")
             return self._compare(left, scope, note)
         except _CannotCompareError as why:
-            if note is not None:
-                note["note"] = str(why)
-            return False
+            return _cannot(note, str(why))
 
     def _compare(self, left: FactValue, scope: Scope, note: dict[str, Any] | None) -> bool:
         kind, value = self._left(left)
@@ -221,16 +219,20 @@ class Between(Node):
         _tell(note, "", self._fact, left, scope)
         if note is not None:
             note["right"] = f"{self._low.text} to {self._high.text}"
+        if left is None:
+            return _cannot(note, "the fact is undefined")
+        if left.type == BOOLEAN or element_of(left.type) is not None or left.type == DICTIONARY:
+            return _cannot(note, f"a value of the type {left.type} has no order")
         try:
-            if left is None:
-                raise _CannotCompareError("the fact is undefined")
-            if left.type == BOOLEAN or element_of(left.type) is not None or left.type == DICTIONARY:
-                raise _CannotCompareError(f"a value of the type {left.type} has no order")
             return bool(self._low.of(left.type) <= left.value <= self._high.of(left.type))
         except _CannotCompareError as why:
-            if note is not None:
-                note["note"] = str(why)
-            return False
+            return _cannot(note, str(why))
+
+
+def _cannot(note: dict[str, Any] | None, why: str) -> bool:
+    if note is not None:
+        note["note"] = why
+    return False
 
 
 def _tell(told: dict[str, Any] | None, side: str, fact: FactPath, found: FactValue | None, scope: Scope) -> None:

@@ -1,4 +1,4 @@
-"""Names of facts and how they are found: on the object itself, behind junctions, or in a dictionary (spec orchestrate 4.4)."""
+"""Names of facts and how they are found: on the object, behind junctions, in a dictionary (spec orchestrate 4.4)."""
 
 from __future__ import annotations
 

@@ -58,10 +58,14 @@ class ConstraintReader:
             self._findings.note(element, "W405", what, "Put them into <and> or <or> to say which is meant")
         inner = [node for child in children for node in walk(child)]
         present = {path for node in inner if isinstance(node, Presence) for path in node.facts()}
-        doubtful = [n.facts()[0].name for n in inner if isinstance(n, Compare | Between) and n.facts()[0] not in present]
+        doubtful = [
+            n.facts()[0].name for n in inner if isinstance(n, Compare | Between) and n.facts()[0] not in present
+        ]
         if doubtful:
             what = f"<not> is true as well where {doubtful[0]} is undefined"
-            self._findings.note(element, "W402", what, f'Add <defined fact="{doubtful[0]}"/> beside it, if that is not meant')
+            self._findings.note(
+                element, "W402", what, f'Add <defined fact="{doubtful[0]}"/> beside it, if that is not meant'
+            )
 
     def _if(self, element: Element, path: str) -> Node | None:
         self._findings.attributes(element, (), ("reason",))
@@ -71,7 +75,9 @@ class ConstraintReader:
         last = len(names) - 1
         wrong = len(then) != 1 or len(otherwise) > 1 or (otherwise and otherwise != [last])
         if wrong or then[0] == 0 or then[0] != last - len(otherwise):
-            self._findings.note(element, "E203", "<if> is not complete", "Write conditions, then <then>, then <else> if wanted")
+            self._findings.note(
+                element, "E203", "<if> is not complete", "Write conditions, then <then>, then <else> if wanted"
+            )
             return None
         condition = Group("condition", f"{path}/if", self._all(element.children[: then[0]], "if", path))
         for branch in element.children[then[0] :]:
@@ -121,11 +127,8 @@ class ConstraintReader:
         fact = self._fact(element, "fact")
         match = findings.chosen(element, "match", MODES, EXACT)
         kind = findings.chosen(element, "type", SCALARS, "") or None
-        right: Literal | FactPath | None
-        if "value" in given:
-            right = Literal(given["value"], findings.zone)
-        else:
-            right = self._fact(element, "factvalue")
+        written = given.get("value")
+        right = self._fact(element, "factvalue") if written is None else Literal(written, findings.zone)
         if fact is None or right is None:
             return None
         match = self._checked_match(element, fact, match)
@@ -136,7 +139,9 @@ class ConstraintReader:
                 element.name, path, fact, right, match=match, kind=kind, zone=findings.zone, reason=given.get("reason")
             )
         except ValueError as error:
-            findings.note(element, "E304", str(error), "Write it as RE2 understands it: no look-around, no back-references")
+            findings.note(
+                element, "E304", str(error), "Write it as RE2 understands it: no look-around, no back-references"
+            )
             return None
 
     def _fact(self, element: Element, name: str) -> FactPath | None:
@@ -166,7 +171,9 @@ class ConstraintReader:
         if match == EXACT:
             return match
         if element.name in ORDERING:
-            self._findings.note(element, "E304", f"match={match!r} with <{element.name}>", "Use it with eq, ne or contains")
+            self._findings.note(
+                element, "E304", f"match={match!r} with <{element.name}>", "Use it with eq, ne or contains"
+            )
             return EXACT
         kind = self._kind_of(fact)
         if kind is not None and (element_of(kind) or kind) != STRING:

@@ -20,6 +20,7 @@ MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS = 256 * 1024, 32, 2000
 MAX_ATTRIBUTES, MAX_ATTRIBUTE = 32, 4096
 #: What a document may say of its schema; it is not looked at.
 _SCHEMA_HINTS = frozenset({"xmlns:xsi", "xsi:schemaLocation", "xsi:noNamespaceSchemaLocation"})
+_SCHEMA = "http://www.w3.org/2001/XMLSchema"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 #: Complaints of the schema that are passed on, at the most.
 _MOST = 20
@@ -129,9 +130,7 @@ class _Reader:
         parser.CharacterDataHandler = self._text
 
     def _here(self, code: str, what: str, mend: str) -> Refused:
-        return Refused(
-            Complaint(code, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1, what, mend)
-        )
+        return Refused(Complaint(code, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1, what, mend))
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.lower() not in ("utf-8", "utf8"):
@@ -188,18 +187,12 @@ def schema_text(name: str) -> bytes:
 
 @cache
 def _schema(name: str) -> etree.XMLSchema:
-    parser = _parser()
-    parser.resolvers.add(_Packaged())
-    return etree.XMLSchema(etree.fromstring(schema_text(name), parser, base_url=name))
-
-
-class _Packaged(etree.Resolver):
-    """Finds the schemas that a schema of the package includes; nothing else."""
-
-    def resolve(self, system_url: str, public_id: str, context: Any) -> Any:
-        """The text of a packaged schema."""
-        name = (system_url or "").rsplit("/", 1)[-1]
-        return self.resolve_string(schema_text(name).decode("utf-8"), context)
+    root = etree.fromstring(schema_text(name), _parser())
+    # Put in place here, so that nothing is ever looked for by an address.
+    for include in root.findall(f"{{{_SCHEMA}}}include"):
+        root.extend(list(etree.fromstring(schema_text(include.get("schemaLocation", "")), _parser())))
+        root.remove(include)
+    return etree.XMLSchema(root)
 
 
 def _parser() -> etree.XMLParser:
@@ -220,6 +213,8 @@ def against_schema(content: bytes, name: str) -> list[Complaint]:
         return []
     errors = list(schema.error_log)[:_MOST]  # type: ignore[call-overload]  # the stubs know no iteration of a log
     return [
-        Complaint("E200", error.line or 1, error.column or 1, _WORDS.sub("", error.message).rstrip("."), "See the schema")
+        Complaint(
+            "E200", error.line or 1, error.column or 1, _WORDS.sub("", error.message).rstrip("."), "See the schema"
+        )
         for error in errors
     ]

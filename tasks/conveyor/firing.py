@@ -68,9 +68,7 @@ def builtin(
     known = BUILTINS[name]
     context = {object.kind: object.id} if object is not None else {}
     objects = [object] if object is not None else []
-    return Fired(
-        known.name, BUILTIN_SOURCE, context, objects, object, more or {}, severity=severity, identity=identity
-    )
+    return Fired(known.name, BUILTIN_SOURCE, context, objects, object, more or {}, severity=severity, identity=identity)
 
 
 def no_vmhost(asker: FactRef, request: str) -> Fired:
@@ -86,18 +84,22 @@ def fire(session: Session, settings: Settings, now: datetime, count: Count, fire
     homes = _homes(session, {one.about for one in fired if one.about is not None})
     internal = count.internal(session, now) if fired else 0
     raised: list[Raising] = []
-    # By name and source, each in one statement, and in a fixed order.
     groups: dict[tuple[str, str], list[Fired]] = {}
     for one in fired:
         groups.setdefault((one.name, one.source), []).append(one)
-    for (name, _), members in sorted(groups.items()):
-        before = count_told(session, name, now, len(members))
-        if before <= STORM < before + len(members):
-            log.warning("EVENT_STORM", event=name, told=STORM, minute=rfc3339(now)[:16])
+    # Counted in the order of the names, so that two that tell never wait for each other in a circle.
+    before = {group: count_told(session, group[0], now, len(groups[group])) for group in sorted(groups)}
+    for group, members in groups.items():
+        told = before[group]
+        if told <= STORM < told + len(members):
+            log.warning("EVENT_STORM", name=group[0], told=STORM, minute=rfc3339(now)[:16])
+        # They are stored in the order of their identities.
+        numbers = sorted(str(_uuid7(now)) for _ in members)
         wanted = [
-            _about(one, homes, internal, now, suppressed=before + n > STORM) for n, one in enumerate(members, 1)
+            _about(one, homes, internal, now, number, suppressed=told + n > STORM)
+            for n, (one, number) in enumerate(zip(members, numbers, strict=True), 1)
         ]
-        raised += raise_once(session, settings, now, count, name, wanted, NORMAL)
+        raised += raise_once(session, settings, now, count, group[0], wanted, NORMAL)
     return raised
 
 
@@ -118,17 +120,22 @@ def _homes(session: Session, objects: set[FactRef]) -> dict[FactRef, tuple[int, 
     return {
         FactRef(row.kind, row.ref): (row.provider_id, name, ObjectRef(row.object_kind, row.object_ref))
         for row, name in rows
-        if row.object_kind and row.object_ref
+        if row.provider_id is not None and row.object_kind and row.object_ref
     }
 
 
 def _about(
-    one: Fired, homes: Mapping[FactRef, tuple[int, str, ObjectRef]], internal: int, now: datetime, *, suppressed: bool
+    one: Fired,
+    homes: Mapping[FactRef, tuple[int, str, ObjectRef]],
+    internal: int,
+    now: datetime,
+    number: str,
+    *,
+    suppressed: bool,
 ) -> About:
     provider_id, provider, target = internal, INTERNAL, ObjectRef(RULE, one.name)
     if one.about is not None:
         provider_id, provider, target = homes.get(one.about, (internal, INTERNAL, ObjectRef(*one.about)))
-    number = str(_uuid7(now))
     return About(
         provider_id,
         target,

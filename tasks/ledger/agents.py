@@ -1,4 +1,4 @@
-"""The agents of worker hosts: who has signed in, with which version, and when each was last heard (spec orchestrate 8)."""
+"""The agents of worker hosts: who has signed in, in which version, and when each was last heard (orchestrate 8)."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from tasks.ledger.agents import Agent
 from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import Hold, Place
 from tasks.ledger.health import LISTENER_SILENCE
@@ -87,6 +88,13 @@ def _read(session: Session, now: datetime) -> str | None:
     return f"an object is to be read again since {oldest:%Y-%m-%d %H:%M:%S} UTC, and nobody reads it"
 
 
+def _agent(session: Session, now: datetime) -> str | None:
+    unheard = (Agent.stopped_at.is_(None), Agent.heard_at < now - OVERDUE, Agent.heard_at > now - 5 * OVERDUE)
+    live = set(session.scalars(select(Agent.resource).where(Agent.heard_at >= now - OVERDUE)))
+    gone = sorted(set(session.scalars(select(Agent.resource).where(*unheard))) - live)
+    return f"the agents of {', '.join(gone)} were not heard for {OVERDUE.seconds} s" if gone else None
+
+
 _ROLES: dict[str, Callable[[Session, datetime], str | None]] = {
     "beat": _beat,
     "catch": _catch,
@@ -94,4 +102,5 @@ _ROLES: dict[str, Callable[[Session, datetime], str | None]] = {
     "stages": _stages,
     "effects": _effects,
     "read": _read,
+    "agent": _agent,
 }

@@ -1,7 +1,7 @@
 """Facts of objects: what is known of resources, VM hosts, repositories, users and jobs (spec orchestrate 4).
 
-A feed that finds a value unchanged moves the object's ``seen_at`` alone, so that a thousand objects that nothing happens
-to cost one statement.
+A feed that finds a value unchanged moves the object's ``seen_at`` alone, so that a thousand objects to which nothing
+happens cost one statement.
 """
 
 from __future__ import annotations
@@ -143,12 +143,12 @@ def write(
     complete = [(Write(ref, f"{ref.kind}.id", ref.id), fact_types.STRING, ref.id) for ref in sorted(new)]
     for one, kind, value in complete + made:
         number = ids[one.object]
-        held = rows.get((number, one.name)) or present.get((number, one.name))
+        held: Mapping[str, Any] | None = rows.get((number, one.name)) or present.get((number, one.name))
         if held is not None and rank(held["origin"]) > rank(origin):
             continue
         stored = None if value is None else fact_types.dump(kind, value)
         same = held is not None and (held["type"], held["value"]) == (kind, stored)
-        if same and held["origin"] == origin and (whole or held["limit_seconds"] is None):
+        if same and held is not None and held["origin"] == origin and (whole or held["limit_seconds"] is None):
             continue
         if not same:
             before = None if held is None or held["value"] is None else fact_types.load(held["type"], held["value"])
@@ -171,9 +171,7 @@ def _canonical(one: Write) -> tuple[str, Any]:
 
 def _make(session: Session, objects: Iterable[FactRef], now: datetime) -> set[FactRef]:
     rows = [{"kind": ref.kind, "ref": ref.id, "added_at": now} for ref in sorted(objects)]
-    stored = bulk.insert(
-        session, FactObject, rows, conflict="(kind, ref) DO NOTHING", returning=("id", "kind", "ref")
-    )
+    stored = bulk.insert(session, FactObject, rows, conflict="(kind, ref) DO NOTHING", returning=("id", "kind", "ref"))
     bulk.insert(session, FactChange, [{"object_id": row.id, "name": WHOLE, "at": now} for row in stored])
     return {FactRef(row.kind, row.ref) for row in stored}
 
@@ -194,7 +192,7 @@ _COLUMNS = ("object_id", "name", "type", "value", "at", "limit_seconds", "origin
 
 def _present(session: Session, ids: Iterable[int]) -> dict[tuple[int, str], Mapping[str, Any]]:
     query = select(*(getattr(Fact, name) for name in _COLUMNS)).where(Fact.object_id.in_(set(ids)))
-    return {(row.object_id, row.name): row._mapping for row in session.execute(query)}
+    return {(row.object_id, row.name): dict(row._mapping) for row in session.execute(query)}
 
 
 def _row(number: int, name: str, kind: str, stored: str | None, now: datetime, origin: str) -> dict[str, Any]:
@@ -223,11 +221,13 @@ def _confirm(session: Session, now: datetime, feed: str, ids: Collection[int]) -
     session.execute(update(FactObject).where(FactObject.id.in_(ids)).values(feed=feed, seen_at=now))
 
 
-def erase(session: Session, origin: str, names: Collection[tuple[FactRef, str]]) -> None:
+def erase(session: Session, now: datetime, origin: str, names: Collection[tuple[FactRef, str]]) -> None:
     """Take facts away that this source has set, so that others may set them again."""
     for ref, name in names:
         of = select(FactObject.id).where(FactObject.kind == ref.kind, FactObject.ref == ref.id).scalar_subquery()
-        session.execute(delete(Fact).where(Fact.object_id == of, Fact.name == name, Fact.origin == origin))
+        gone = delete(Fact).where(Fact.object_id == of, Fact.name == name, Fact.origin == origin)
+        for number in session.scalars(gone.returning(Fact.object_id)).all():
+            session.add(FactChange(object_id=number, name=name, at=now))
 
 
 def forget(session: Session, objects: Collection[FactRef]) -> None:
@@ -284,60 +284,3 @@ def _facts(session: Session, objects: Mapping[int, Any], kinds: Collection[str] 
         read = None if value is None else fact_types.load(kind, value)
         facts.setdefault(number, {})[name] = FactValue(kind, read, at, limit, origin)
     return facts
-
-
-def links_to(session: Session, junction: str, ids: Collection[str]) -> list[int]:
-    """The rows of the objects whose junction leads to one of these ids."""
-    return list(session.scalars(select(Fact.object_id).where(Fact.name == junction, Fact.link.in_(ids))))
-
-
-class Changed(NamedTuple):
-    """A noted change: its row, the object, and the name of the fact (:data:`WHOLE`: the object itself)."""
-
-    id: int
-    object: FactRef | None
-    name: str
-
-
-def changed(session: Session, before: datetime, limit: int) -> list[Changed]:
-    """Noted changes up to a moment, the oldest first; one of an object that is gone has no object."""
-    query = (
-        select(FactChange.id, FactChange.name, FactObject.kind, FactObject.ref)
-        .outerjoin(FactObject, FactObject.id == FactChange.object_id)
-        .where(FactChange.at <= before)
-        .order_by(FactChange.id)
-        .limit(limit)
-    )
-    return [
-        Changed(row.id, FactRef(row.kind, row.ref) if row.kind is not None else None, row.name)
-        for row in session.execute(query)
-    ]
-
-
-def any_changed(session: Session, before: datetime) -> bool:
-    """Whether a change is noted that rules were not asked about."""
-    return session.scalar(select(FactChange.id).where(FactChange.at <= before).limit(1)) is not None
-
-
-def looked_at(session: Session, ids: Collection[int]) -> None:
-    """Take noted changes away: rules were asked about them."""
-    session.execute(
-        text(f"DELETE FROM fact_change WHERE {bulk.among(session, 'id')}"),  # noqa: S608 - the text is our own
-        {"ids": bulk.listed(session, ids)},
-    )
-
-
-def refs_of(session: Session, rows: Collection[int]) -> dict[int, FactRef]:
-    """The objects of these rows."""
-    query = select(FactObject.id, FactObject.kind, FactObject.ref).where(FactObject.id.in_(rows))
-    return {row.id: FactRef(row.kind, row.ref) for row in session.execute(query)}
-
-
-def rows_of(session: Session, objects: Collection[FactRef]) -> dict[FactRef, int]:
-    """The rows of those of the objects that there are."""
-    found = session.execute(
-        select(FactObject.id, FactObject.kind, FactObject.ref).where(
-            FactObject.kind.in_({o.kind for o in objects}), FactObject.ref.in_({o.id for o in objects})
-        )
-    )
-    return {ref: row.id for row in found if (ref := FactRef(row.kind, row.ref)) in objects}

@@ -1,4 +1,4 @@
-"""Tables of rule events: how each stands on each object, who switched it, and how often it told (spec orchestrate 6)."""
+"""Tables of rule events: how each stands on each object, who switched it, how often it told (spec orchestrate 6)."""
 
 from __future__ import annotations
 

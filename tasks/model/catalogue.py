@@ -65,8 +65,8 @@ class FactValue(NamedTuple):
 
 
 def rank(origin: str) -> int:
-    """The precedence of a source: a fact that one above it has set is not touched by it."""
-    return _RANKS.get(origin, 0)
+    """The precedence of a source: a fact that one above it has set is not touched by it. Feeds give way to people."""
+    return -1 if origin in FEEDS else _RANKS.get(origin, 0)
 
 
 @lru_cache(maxsize=1)

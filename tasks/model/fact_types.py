@@ -1,7 +1,7 @@
 """Types of facts: canonical values, how they are written, and how the ledger keeps them (spec orchestrate 4.1).
 
-Canonical are ``str``, ``int``, ``Decimal``, ``bool``, a UTC moment, seconds of the day, a list of one scalar type, and a
-mapping with text keys. A binary float is never kept: 0.1 is one tenth.
+Canonical are ``str``, ``int``, ``Decimal``, ``bool``, a UTC moment, seconds of the day, a list of one scalar type, and
+a mapping with text keys. A binary float is never kept: 0.1 is one tenth.
 """
 
 from __future__ import annotations
@@ -94,12 +94,10 @@ def _parse_boolean(text: str, _: tzinfo) -> bool:
 
 def _parse_date(text: str, zone: tzinfo) -> datetime:
     try:
-        if _ISO.fullmatch(text):
-            found = datetime.fromisoformat(text)
-        elif _LEGACY.fullmatch(text):
-            found = datetime.strptime(re.sub(r"\s+", "", text[:-2]) + text[-2:], "%m/%d/%y%I:%M%p")  # noqa: DTZ007 - the zone comes below
+        if _LEGACY.fullmatch(text):
+            found = datetime.strptime("".join(text.split()), "%m/%d/%y%I:%M%p")  # noqa: DTZ007 - the zone comes below
         else:
-            raise ValueError(text)
+            found = datetime.fromisoformat(text if _ISO.fullmatch(text) else "")
         return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadValue("a date is wanted, such as 2031-05-04T12:00:00Z, 2031-05-04 or 04/05/07 7:45 AM") from None
@@ -107,9 +105,7 @@ def _parse_date(text: str, zone: tzinfo) -> datetime:
 
 def _parse_time(text: str, _: tzinfo) -> int:
     try:
-        if not _TIME.fullmatch(text):
-            raise ValueError(text)
-        found = time.fromisoformat(text)
+        found = time.fromisoformat(text if _TIME.fullmatch(text) else "")
     except ValueError:
         raise BadValue("a time of day is wanted, such as 07:45 or 12:01:02") from None
     return found.hour * 3600 + found.minute * 60 + found.second

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
-from tasks.ledger import facts
-from tasks.ledger.facts import WHOLE, Changed, FactRef
+from tasks.ledger import fact_changes
+from tasks.ledger.fact_changes import Changed
+from tasks.ledger.facts import WHOLE, FactRef
 from tasks.model.catalogue import MATRIX
 from tasks.rules.definition import Dependence, RuleEvent, RuleSet
 
@@ -29,14 +30,14 @@ def affected(session: Session, rules: RuleSet, changes: Iterable[Changed]) -> Wa
                     want(wanted, rule, [ref])
             continue
         for dependence in rules.concerned(name):
-            rule = rules.get(dependence.rule)
-            if rule is not None:
-                want(wanted, rule, _seen_from(session, dependence, objects))
+            found = rules.get(dependence.rule)
+            if found is not None:
+                want(wanted, found, _seen_from(session, dependence, objects))
     return wanted
 
 
 def want(wanted: Wanted, rule: RuleEvent, objects: Collection[FactRef]) -> None:
-    """Have a rule asked about the objects that it binds: the iterated ones alone, or all where a fixed one is among them."""
+    """Have a rule asked about the objects that it binds: the iterated ones, or all where a fixed one is among them."""
     fixed = {FactRef(kind, ref) for kind, ref in rule.context.fixed}
     if any(ref in fixed or ref.kind == MATRIX for ref in objects):
         wanted[rule.name] = None
@@ -50,6 +51,6 @@ def _seen_from(session: Session, dependence: Dependence, objects: Collection[Fac
     """From which objects those that have changed are reached, through the junctions of a path."""
     found: Collection[FactRef] = objects
     for junction in reversed(dependence.through):
-        rows = facts.links_to(session, junction, {ref.id for ref in found})
-        found = set(facts.refs_of(session, rows).values())
+        rows = fact_changes.links_to(session, junction, {ref.id for ref in found})
+        found = set(fact_changes.refs_of(session, rows).values())
     return [ref for ref in found if ref.kind == dependence.bound]

@@ -1,4 +1,4 @@
-"""A rule event as it is worked with: what it looks at, when it fires, when it is armed again (spec orchestrate 2, 6)."""
+"""A rule event as it is worked with: what it looks at, when it fires and is armed again (spec orchestrate 2, 6)."""
 
 from __future__ import annotations
 
@@ -150,4 +150,3 @@ def _dependences(rule: RuleEvent) -> Mapping[str, list[Dependence]]:
     if rule.context.group is not None:
         found.setdefault(groups, {})[Dependence(rule.name, str(rule.context.iterated), ())] = None
     return {name: list(held) for name, held in found.items()}
-

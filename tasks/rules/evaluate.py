@@ -1,4 +1,4 @@
-"""Ask rule events: about what has changed, about what is due by time, and in turn about everything (spec orchestrate 6.4)."""
+"""Ask rule events about what has changed, what is due by time, and in turn about everything (orchestrate 6.4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.firing import fire, lanes
 from tasks.conveyor.sweep import mark
-from tasks.ledger import facts, rules
+from tasks.ledger import fact_changes, rules
 from tasks.ledger.facts import FactObject, FactRef
 from tasks.ledger.providers import Mark
 from tasks.ledger.session import RULES_LOCK, Ledger, try_lock
@@ -27,6 +27,7 @@ PAGE = 5000
 A_TRANSACTION = 10_000
 #: The mark of the last sweep.
 SWEEP = "rules sweep"
+_OBJECTS = select(FactObject.kind, func.count()).group_by(FactObject.kind)
 
 
 def active(ruleset: RuleSet, switched: dict[str, bool]) -> list[RuleEvent]:
@@ -35,15 +36,15 @@ def active(ruleset: RuleSet, switched: dict[str, bool]) -> list[RuleEvent]:
 
 
 def ask_changed(ledger: Ledger, settings: Settings, ruleset: RuleSet, now: datetime) -> tuple[int, set[int]]:
-    """Ask about facts that have changed and states that time may change; how many evaluations, and lanes to ring for."""
+    """Ask about changed facts and states that time may change; how many evaluations, and lanes to ring for."""
     before = now - timedelta(seconds=settings.rules.debounce_seconds)
     with ledger.reading() as session:
-        if not facts.any_changed(session, before) and not rules.due(session, now, 1):
+        if not fact_changes.any_changed(session, before) and not rules.due(session, now, 1):
             return 0, set()
     with ledger.transaction() as session:
         if not try_lock(session, RULES_LOCK, 0):
             return 0, set()
-        changes = facts.changed(session, before, PAGE)
+        changes = fact_changes.changed(session, before, PAGE)
         wanted = affected(session, ruleset, changes)
         for event, key in rules.due(session, now, PAGE):
             if event not in wanted:
@@ -51,7 +52,7 @@ def ask_changed(ledger: Ledger, settings: Settings, ruleset: RuleSet, now: datet
             held = wanted[event]
             if held is not None:
                 held.add(key)
-        facts.looked_at(session, [change.id for change in changes])
+        fact_changes.looked_at(session, [change.id for change in changes])
         chosen = [rule for rule in active(ruleset, rules.switches(session)) if rule.name in wanted]
         if not chosen:
             return 0, set()
@@ -69,7 +70,7 @@ def _around(session: Session, chosen: Sequence[RuleEvent], wanted: Wanted) -> Sn
         if rule.context.iterated is not None
     }
     fixed = {FactRef(kind, ref) for rule in chosen for kind, ref in rule.context.fixed}
-    return around(session, list(facts.rows_of(session, iterated).values()), fixed)
+    return around(session, list(fact_changes.rows_of(session, iterated).values()), fixed)
 
 
 def _pass(
@@ -108,7 +109,7 @@ def sweep(ledger: Ledger, settings: Settings, ruleset: RuleSet, now: datetime) -
         mark(session, SWEEP, now)
         rules.forget(session, [rule.name for rule in ruleset.rules])
         chosen = active(ruleset, rules.switches(session))
-        objects = dict(session.execute(select(FactObject.kind, func.count()).group_by(FactObject.kind)).tuples())
+        objects = {row[0]: row[1] for row in session.execute(_OBJECTS)}
     for part in _parts(chosen, objects):
         with ledger.transaction() as session:
             if not try_lock(session, RULES_LOCK, 0):

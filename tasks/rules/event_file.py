@@ -41,7 +41,9 @@ _ATTRIBUTES = (
 _SEVERITIES = ("info", "warning", "error")
 
 
-def read_event(content: bytes, stem: str, path: str = "", zone: tzinfo = UTC) -> tuple[RuleEvent | None, list[Complaint]]:
+def read_event(
+    content: bytes, stem: str, path: str = "", zone: tzinfo = UTC
+) -> tuple[RuleEvent | None, list[Complaint]]:
     """The rule event of a file, and its complaints; None where one of them is an error.
 
     ``stem`` is the file's name without its ending, which is the event's name. ``zone`` is that of dates without
@@ -132,7 +134,9 @@ def _context(element: Element, findings: Findings) -> Context | None:
         findings.attributes(child, (), ("id", "group"))
         given = child.attributes
         if any(given.get(name) == "" for name in ("id", "group")) or len(given) > 1:
-            findings.note(child, "E302", f"<{child.name}> has an empty id or group, or both", "Give one, or none for all")
+            findings.note(
+                child, "E302", f"<{child.name}> has an empty id or group, or both", "Give one, or none for all"
+            )
         elif child.name in fixed or child.name in {one.name for one in iterated}:
             findings.note(child, "E302", f"a second <{child.name}> in the context", "Name each kind once")
         elif "id" in given:

@@ -64,7 +64,12 @@ def keys(rule: RuleEvent, snapshot: Snapshot, now: datetime, only: Collection[st
 
 
 def judge(
-    rule: RuleEvent, snapshot: Snapshot, states: States, now: datetime, passed: Passed, only: Collection[str] | None = None
+    rule: RuleEvent,
+    snapshot: Snapshot,
+    states: States,
+    now: datetime,
+    passed: Passed,
+    only: Collection[str] | None = None,
 ) -> None:
     """Ask one rule about its objects, and add what comes of it."""
     fired: list[str] = []
@@ -177,5 +182,3 @@ def store(session: Session, passed: Passed) -> None:
 def known_states(session: Session, chosen: Sequence[RuleEvent], keys: Collection[str] | None = None) -> States:
     """How these rules stand, on all objects or on some."""
     return States(rules.states(session, [rule.name for rule in chosen], keys))
-
-

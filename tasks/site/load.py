@@ -53,7 +53,9 @@ def load_site(
     problems += found
     configured, found = providers.providers_of(files.get(providers.FILE), root, kinds, named)
     problems += found
-    own = {path: text for path, text in files.items() if any(matches(path, p) for p in events.PATTERNS)}
+    own = {
+        path: text for path, text in files.items() if any(matches(path, p) for p in (*events.PATTERNS, events.RULES))
+    }
     definitions, found = events.definitions_of(own)
     problems += found
     context = SiteContext(known, configured, actions, definitions, frozenset(files))

@@ -22,7 +22,7 @@ from workers.queues import ROUTES, queues
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The rooms with a door: a folder whose tasks Celery calls.
-ROOMS = ("catch", *ORDER, "effects", "conveyor")
+ROOMS = ("catch", *ORDER, "effects", "conveyor", "rules")
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 60
 

@@ -41,6 +41,8 @@ COMMANDS = {
     "operate": _Named("workers.cli.operations", "operate", "Ask for an operation on an object of a cloud."),
     "operations": _Named("workers.cli.operations", "list_operations", "List operations, and what was decided on them."),
     "requests": _Named("workers.cli.requests", "requests", "List, open, decide and cancel requests."),
+    "facts": _Named("workers.cli.facts", "show_facts", "Show what is known of an object, since when and from whom."),
+    "rules": _Named("workers.cli.rules", "rules", "List rule events, tell why they fired, and try them on facts."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }
 
