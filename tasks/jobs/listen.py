@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 CURSOR = "events"
 #: Pages of events looked through in one tick, so that a storm does not keep the clock.
 PAGES = 4
+#: How far the first look of all goes back, in time and in events.
+LOOK_BACK, RECENT = timedelta(seconds=60), 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,16 @@ def _page(ledger: Ledger, jobs: JobSet, now: datetime) -> tuple[bool, bool, list
 
 
 def _begin(ledger: Ledger, now: datetime) -> None:
-    """The first look of all: what was before it is past."""
+    """The first look of all: what was more than a minute before it is past.
+
+    An installation that is started for the first time fires SERVER_UP before anybody looks.
+    """
     with ledger.reading() as session:
         state = Arrivals(session).state()
+        newest = select(Event.id, Event.caught_at).order_by(Event.id.desc()).limit(RECENT)
+        recent = [row.id for row in session.execute(newest) if row.caught_at >= now - LOOK_BACK]
+    if recent:
+        state = {"high": min(recent) - 1, "gaps": []}
     with ledger.transaction() as session:
         bulk.insert(session, JobCursor, [{"name": CURSOR, "value": state, "at": now}], conflict="DO NOTHING")
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from tasks.jobs.tick import tick
-from tasks.ledger.jobs import JobInstance, JobSchedule
+from tasks.ledger.jobs import JobCursor, JobInstance, JobSchedule
 from tasks.ledger.session import Ledger
 from tests.ground import START, Clock, count, only_postgresql
 from tests.job_ground import CONTEXT, Stand, archive, schedule, trigger
@@ -53,12 +53,25 @@ def test_what_was_fired_before_the_first_look_starts_nothing(stand: Any, ledger:
     here = stand(QUIET)
     here.fire("alarm")
     here.tick()
+    with ledger.transaction() as session:
+        session.execute(delete(JobCursor))
     here.change(on_event())
-    here.tick(1)
+    here.tick(61)
     assert here.runs("id") == []
     here.fire("ALARM")
     here.tick(1)
     assert len(here.runs("id")) == 1
+
+
+def test_check_69_an_event_of_the_very_start_is_not_missed(stand: Any, ledger: Ledger) -> None:
+    here = stand(QUIET)
+    with ledger.transaction() as session:
+        session.execute(delete(JobCursor))
+    here.change(on_event("SERVER_UP"))
+    here.fire("SERVER_UP")
+    here.tick(10)
+    here.tick(2)
+    assert here.runs("trigger", "state") == [("SERVER_UP", "starting")]
 
 
 def test_an_event_of_the_ledger_without_words_names_its_object(stand: Any) -> None:
