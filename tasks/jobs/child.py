@@ -66,7 +66,16 @@ class Talk:
 
 def main(number: int, parent: int) -> None:
     """The outer process. It ends what it started when it is told to, and when the agent dies."""
-    signal.signal(signal.SIGTERM, _stop)
+    inner = 0
+    stopping = False
+
+    def stop(_number: int, _frame: object) -> None:
+        # Not an exception, which might come while others are being ended.
+        nonlocal stopping
+        stopping = True
+        _kill(inner)
+
+    signal.signal(signal.SIGTERM, stop)
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
@@ -79,14 +88,16 @@ def main(number: int, parent: int) -> None:
     if inner == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _inner(line, order, outer)
-    try:
-        os.waitpid(inner, 0)
-    finally:
-        end_descendants()
+    if stopping:
+        _kill(inner)
+    os.waitpid(inner, 0)
+    end_descendants()
 
 
-def _stop(_number: int, _frame: object) -> NoReturn:
-    raise SystemExit(143)
+def _kill(number: int) -> None:
+    if number:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 def end_descendants() -> None:

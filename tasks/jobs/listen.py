@@ -36,7 +36,6 @@ class Heard:
 
     id: int
     name: str
-    at: datetime
     context: Mapping[str, Any]
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -108,9 +107,7 @@ def heard(session: Session, ids: Sequence[int], names: Collection[str]) -> list[
     if not ids or not names:
         return []
     query = (
-        select(
-            Event.id, Event.event_type, Event.caught_at, Event.resource_kind, Event.resource_id, Notification.content
-        )
+        select(Event.id, Event.event_type, Event.resource_kind, Event.resource_id, Notification.content)
         .outerjoin(Notification, Notification.event_id == Event.id)
         .where(Event.id.in_(ids), Event.raised, func.upper(Event.event_type).in_(names))
         .order_by(Event.id)
@@ -124,7 +121,7 @@ def heard(session: Session, ids: Sequence[int], names: Collection[str]) -> list[
         if not isinstance(context, Mapping):
             context = {row.resource_kind: row.resource_id} if row.resource_kind and row.resource_id else {}
             more = record
-        found.append(Heard(row.id, row.event_type, row.caught_at, context, more if isinstance(more, Mapping) else {}))
+        found.append(Heard(row.id, row.event_type, context, more if isinstance(more, Mapping) else {}))
     return found
 
 
@@ -173,7 +170,7 @@ def _call_back(session: Session, events: Sequence[Heard], now: datetime) -> None
             continue
         for event in events:
             for row in by_instance[number]:
-                if row.word == event.name.upper() and row.since <= event.at:
+                if row.word == event.name.upper() and row.after_event < event.id:
                     told: dict[str, Any] = {"id": event.id, "name": event.name}
                     told |= {"context": dict(event.context), "event": dict(event.more)}
                     moves.ask(session, instance, f"{row.id}:{event.id}", row.method, now, told, row.id)

@@ -16,6 +16,7 @@ from tasks.jobs import deployed, moves
 from tasks.jobs.model import PRIORITIES, event_name
 from tasks.jobs.scene import bound
 from tasks.ledger import bulk
+from tasks.ledger.events import Event
 from tasks.ledger.facts import FactRef, Write
 from tasks.ledger.jobs import A_JOB, CALL_PENDING, JobCall, JobInstance, JobSubscription
 from tasks.ledger.tally import Count
@@ -131,7 +132,8 @@ def _subscriptions(session: Session, instance: JobInstance, wanted: Sequence[Any
         event = event_name(written)[:128]
         key = {"instance_id": instance.id, "word": event.upper(), "method": method}
         if what == "add":
-            row = {**key, "event": event, "since": now}
+            newest = session.scalar(select(func.max(Event.id))) or 0
+            row = {**key, "event": event, "since": now, "after_event": newest}
             bulk.insert(session, JobSubscription, [row], conflict='("instance_id", "word", "method") DO NOTHING')
         else:
             _end(session, instance, key, now)

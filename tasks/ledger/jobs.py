@@ -140,7 +140,10 @@ class JobCall(Base):
 
 
 class JobSubscription(Base):
-    """That a method of an instance is called with each event of a name. ``word`` is the name in capital letters."""
+    """That a method of an instance is called with each event of a name. ``word`` is the name in capital letters.
+
+    ``after_event`` is the newest event that there was when it was made: none up to it is told.
+    """
 
     __tablename__ = "job_subscription"
     __table_args__ = (UniqueConstraint("instance_id", "word", "method"), Index("ix_job_subscription_word", "word"))
@@ -151,6 +154,7 @@ class JobSubscription(Base):
     event: Mapped[str]
     method: Mapped[str]
     since: Mapped[datetime]
+    after_event: Mapped[int] = mapped_column(Id)
     failures: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     suspended: Mapped[bool] = mapped_column(Boolean, server_default=false())
 

@@ -429,3 +429,23 @@ def test_a_site_that_is_gone_leaves_nothing_deployed(stand: Any) -> None:
     here.tick(1)
     assert count(here.ledger, JobDefinition) == 4
     assert count(here.ledger, JobClock) == 0
+
+
+def test_runs_and_archives_are_forgotten_with_their_retention(stand: Any) -> None:
+    from tasks.conveyor.prune import expire
+    from tasks.ledger.jobs import JobCode, JobLog, JobStep
+
+    here = stand(on_event())
+    here.fire("alarm")
+    here.tick()
+    here.work_all()
+    here.change({"quiet.job": archive("quiet", policy="")})
+    here.tick(1)
+    assert count(here.ledger, JobCode) == 4
+    here.hands.forward(100 * 86_400)
+    expire(here.ledger, here.present.site.settings, here.hands.now)
+    assert count(here.ledger, JobInstance) == 1
+    here.hands.forward(100 * 86_400)
+    expire(here.ledger, here.present.site.settings, here.hands.now)
+    assert [count(here.ledger, table) for table in (JobInstance, JobStep, JobLog)] == [0, 0, 0]
+    assert count(here.ledger, JobCode) == 3
