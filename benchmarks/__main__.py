@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import drain, latency, plain, profile, resolutions, rules, soak
+from benchmarks import drain, latency, plain, profile, resolutions, rule_events, rules, soak
 from benchmarks.report import Report, spread
 from benchmarks.stand import Setup
 
@@ -26,7 +26,7 @@ SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
     "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
 }
 STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
-PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "rules")
+PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "rules", "rule_events")
 
 
 def main() -> int:
@@ -51,6 +51,7 @@ def main() -> int:
         "profile": _profile,
         "resolutions": _resolutions,
         "rules": _rules,
+        "rule_events": _rule_events,
     }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
@@ -161,6 +162,22 @@ def _rules(report: Report, given: argparse.Namespace) -> bool:
     lines = [["five policies and five alerts apply", *row, share]]
     report.table(f"Policies and alerts, {given.rounds} rounds", columns, lines)
     return True
+
+
+def _rule_events(report: Report, given: argparse.Namespace) -> bool:
+    found = {kind: rule_events.measure(kind, rounds=max(given.rounds, 3)) for kind in ("postgresql", "sqlite")}
+    report.data["rule_events"] = {kind: asdict(run) for kind, run in found.items()}
+    lines = [
+        [
+            f"{kind}: {run.evaluations:,} evaluations, and {run.dependent}",
+            spread([1000 * seconds for seconds in run.sweep_seconds]),
+            spread(run.change_milliseconds),
+        ]
+        for kind, run in found.items()
+    ]
+    columns = ["1,000 objects, 50 rules", "milliseconds of a sweep", "milliseconds of one change"]
+    report.table(f"Rule events, {max(given.rounds, 3)} rounds", columns, lines)
+    return all(statistics.median(run.sweep_seconds) < 5 for run in found.values())
 
 
 def _soak(report: Report, seconds: float) -> int:

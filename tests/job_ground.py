@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -74,7 +75,14 @@ def good_site(files: Mapping[str, bytes], **settings: Any) -> JobSet:
 
 def codes(files: Mapping[str, bytes]) -> list[str]:
     """The codes of all that is wrong."""
-    return [problem.what.partition(" ")[0] for problem in read_site(files)[1]]
+    return [code_of(problem) for problem in read_site(files)[1]]
+
+
+def code_of(problem: Problem) -> str:
+    """The code of one complaint."""
+    found = re.search(r"\b[EW][1-4]\d\d\b", problem.what)
+    assert found is not None, problem
+    return found[0]
 
 
 def raw_zip(*entries: tuple[zipfile.ZipInfo | str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

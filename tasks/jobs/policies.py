@@ -13,7 +13,7 @@ from tasks.jobs.model import Argument
 from tasks.jobs.schedules import constraints, facts
 from tasks.model import fact_types
 
-SCHEMA = "policy_1_0_0.xsd"
+SCHEMA = "job_policy_1_0_0.xsd"
 _STRINGS = f"{fact_types.STRING}{fact_types.ARRAY}"
 #: What a policy may say of its job: the type, the bounds of a number, and the field of the job that it sets.
 _KNOWN: Mapping[str, tuple[str, int, int, str]] = {

@@ -39,8 +39,9 @@ class _Found:
 
     def note(self, path: str, complaint: Complaint) -> None:
         """Keep a complaint about a file."""
-        what = f"{complaint.code} {complaint.what}"
-        self.problems.append(Problem(path, complaint.line, what, f"{complaint.mend}.", complaint.severity))
+        what = f"column {complaint.column}: {complaint.code} {complaint.what}"
+        mend = complaint.mend if complaint.mend.endswith((".", "?")) else f"{complaint.mend}."
+        self.problems.append(Problem(path, complaint.line, what, mend, complaint.severity))
 
     def complain(self, path: str, line: int | None, code: str, what: str, mend: str) -> None:
         """Keep a mistake."""

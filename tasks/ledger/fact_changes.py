@@ -68,3 +68,8 @@ def rows_of(session: Session, objects: Collection[FactRef]) -> dict[FactRef, int
 def links_to(session: Session, junction: str, ids: Collection[str]) -> list[int]:
     """The rows of the objects whose junction leads to one of these ids."""
     return list(session.scalars(select(Fact.object_id).where(Fact.name == junction, Fact.link.in_(ids))))
+
+
+def noted(session: Session, limit: int) -> list[int]:
+    """The rows of all noted changes, so many at the most; one that is being written does not count."""
+    return list(session.scalars(select(FactChange.id).order_by(FactChange.id).limit(limit)))

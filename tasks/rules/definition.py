@@ -106,10 +106,22 @@ class Dependence:
     through: tuple[str, ...]
 
 
-class RuleSet:
-    """The rule events of a site, by name, with an index of what each fact concerns."""
+@dataclass(frozen=True, slots=True)
+class FactPolicy:
+    """Facts that objects have by decree, and what their health hangs on (8)."""
 
-    def __init__(self, rules: Iterable[RuleEvent] = ()) -> None:
+    name: str
+    path: str
+    context: Context
+    facts: tuple[tuple[str, str, object], ...] = ()
+    health: Group | None = None
+
+
+class RuleSet:
+    """The rule events of a site, by name, with an index of what each fact concerns; and its policies of facts."""
+
+    def __init__(self, rules: Iterable[RuleEvent] = (), policies: Iterable[FactPolicy] = ()) -> None:
+        self.policies = tuple(sorted(policies, key=lambda policy: policy.name))
         self._rules = {rule.name: rule for rule in sorted(rules, key=lambda rule: rule.name)}
         self._index: dict[str, list[Dependence]] = {}
         self._by_kind: dict[str, list[RuleEvent]] = {}

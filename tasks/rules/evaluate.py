@@ -23,6 +23,8 @@ from tasks.site.settings import Settings
 
 #: Changes, and states that are due, that one pass takes.
 PAGE = 5000
+#: Changes that a sweep takes away: what they led to is seen by it.
+MOST_SEEN = 100_000
 #: Evaluations of a sweep in one transaction, about, so that nobody waits long for it.
 A_TRANSACTION = 10_000
 #: The mark of the last sweep.
@@ -102,21 +104,25 @@ def sweep_due(session: Session, settings: Settings, now: datetime) -> bool:
 def sweep(ledger: Ledger, settings: Settings, ruleset: RuleSet, now: datetime) -> tuple[int, set[int]]:
     """Ask all rules about all objects; how many evaluations, and lanes to ring for.
 
-    Each transaction takes as many rules as make about :data:`A_TRANSACTION` evaluations.
+    Each transaction takes as many rules as make about :data:`A_TRANSACTION` evaluations. What had changed before is
+    seen by it, and need not be asked about again.
     """
     judged, rung = 0, set[int]()
     with ledger.transaction() as session:
         mark(session, SWEEP, now)
+        seen = fact_changes.noted(session, MOST_SEEN)
         rules.forget(session, [rule.name for rule in ruleset.rules])
         chosen = active(ruleset, rules.switches(session))
         objects = {row[0]: row[1] for row in session.execute(_OBJECTS)}
     for part in _parts(chosen, objects):
         with ledger.transaction() as session:
             if not try_lock(session, RULES_LOCK, 0):
-                break
+                return judged, rung
             snapshot = whole(session, {kind for rule in part for kind in rule.kinds})
             found, raised = _pass(session, settings, part, snapshot, now, {rule.name: None for rule in part})
             judged, rung = judged + found, rung | raised
+    with ledger.transaction() as session:
+        fact_changes.looked_at(session, seen)
     return judged, rung
 
 

@@ -11,6 +11,7 @@ from tasks.constraints.read import ConstraintReader
 from tasks.constraints.xml import Complaint, Element, Refused, against_schema, parse
 from tasks.model.builtin_events import RESET_SUFFIX, is_taken
 from tasks.model.catalogue import CONTEXT_KINDS
+from tasks.rules.context_file import read_context
 from tasks.rules.definition import (
     ARM,
     BATCH,
@@ -22,7 +23,6 @@ from tasks.rules.definition import (
     EITHER,
     FIRE,
     RESET_MODES,
-    Context,
     RuleEvent,
     Timing,
     completed,
@@ -67,7 +67,7 @@ def _read(root: Element, stem: str, path: str, content: bytes, findings: Finding
     findings.attributes(root, (), _ATTRIBUTES)
     _check_name(root, stem, findings)
     sections = _sections(root, findings)
-    context = _context(sections["context"], findings) if "context" in sections else None
+    context = read_context(sections["context"], findings) if "context" in sections else None
     reader = ConstraintReader(findings, context.kinds if context else CONTEXT_KINDS)
     trigger = reader.section(sections["trigger"]) if "trigger" in sections else None
     reset = reader.section(sections["reset"]) if "reset" in sections else None
@@ -120,38 +120,6 @@ def _sections(root: Element, findings: Findings) -> dict[str, Element]:
         if name not in found:
             findings.note(root, "E203", f"there is no <{name}>", "Add it")
     return found
-
-
-def _context(element: Element, findings: Findings) -> Context | None:
-    findings.attributes(element, ())
-    iterated: list[Element] = []
-    fixed: dict[str, str] = {}
-    for child in element.children:
-        if child.name not in CONTEXT_KINDS:
-            findings.unknown(child, "context", CONTEXT_KINDS)
-            continue
-        findings.leaf(child)
-        findings.attributes(child, (), ("id", "group"))
-        given = child.attributes
-        if any(given.get(name) == "" for name in ("id", "group")) or len(given) > 1:
-            findings.note(
-                child, "E302", f"<{child.name}> has an empty id or group, or both", "Give one, or none for all"
-            )
-        elif child.name in fixed or child.name in {one.name for one in iterated}:
-            findings.note(child, "E302", f"a second <{child.name}> in the context", "Name each kind once")
-        elif "id" in given:
-            fixed[child.name] = given["id"]
-        else:
-            iterated.append(child)
-    if not element.children:
-        findings.note(element, "E205", "<context> is empty", "Name a kind of objects, such as <vmhost/>")
-        return None
-    if len(iterated) > 1:
-        names = " and ".join(f"<{one.name}>" for one in iterated)
-        findings.note(iterated[1], "E302", f"{names} would both be iterated over", "Give one of them an id")
-    first = iterated[0] if iterated else None
-    group = first.attributes.get("group") if first else None
-    return Context(first.name if first else None, group, tuple(sorted(fixed.items())))
 
 
 def _timing(root: Element, has_reset: bool, findings: Findings) -> Timing:

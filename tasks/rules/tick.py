@@ -16,7 +16,7 @@ from tasks.ledger.session import Ledger
 from tasks.ledger.tally import Count
 from tasks.model.builtin_events import SERVER_UP
 from tasks.model.catalogue import MATRIX, RESOURCE, SERVER, SERVICE, VMHOST
-from tasks.rules import evaluate, inventory_feed, sign_ins
+from tasks.rules import decrees, evaluate, inventory_feed, sign_ins
 from tasks.rules.definition import RuleSet
 from tasks.site.settings import Settings
 
@@ -33,6 +33,7 @@ def tick(ledger: Ledger, settings: Settings, ruleset: RuleSet, now: datetime) ->
     if whole:
         rung |= inventory_feed.feed(ledger, settings, now)
         rung |= _server(ledger, settings, now)
+        rung |= decrees.apply(ledger, settings, ruleset, now)
         return rung | evaluate.sweep(ledger, settings, ruleset, now)[1]
     return rung | evaluate.ask_changed(ledger, settings, ruleset, now)[1]
 

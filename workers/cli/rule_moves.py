@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import click
@@ -21,6 +18,7 @@ from tasks.site.load import load_site, site_root
 from workers import readers
 from workers.cli.installation import json_option, present_ledger
 from workers.cli.output import as_document, table, visible, when
+from workers.rule_files import fingerprint, put
 
 #: A file that is not valid (spec orchestrate 12).
 INVALID = 3
@@ -87,30 +85,12 @@ def deploy(files: tuple[Path, ...], dry_run: bool) -> None:
     if dry_run:
         click.echo(f"{len(contents)} can be deployed")
         return
-    folder = site_root(None) / "rules"
-    folder.mkdir(exist_ok=True)
     with present_ledger() as present, present.transaction() as session:
         for name, content in sorted(contents.items()):
-            digest = hashlib.sha256(content).hexdigest()[:16]
-            ledger.note(
-                session, name.removesuffix(SUFFIX), clock.now(), getpass.getuser(), "deployed", f"sha256 {digest}"
-            )
-        for name, content in sorted(contents.items()):
-            _put(folder / name, content)
+            stem = name.removesuffix(SUFFIX)
+            ledger.note(session, stem, clock.now(), getpass.getuser(), "deployed", fingerprint(content))
+        put(site_root(None), contents)
     click.echo(f"deployed: {', '.join(sorted(contents))}")
-
-
-def _put(target: Path, content: bytes) -> None:
-    """Replace a file as a whole, so that nobody reads half of it. A link there is replaced, not followed."""
-    number, path = tempfile.mkstemp(prefix=".", dir=target.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-        Path(path).chmod(0o644)
-        Path(path).replace(target)
-    except BaseException:
-        Path(path).unlink(missing_ok=True)
-        raise
 
 
 @click.command("history")

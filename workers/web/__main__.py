@@ -10,10 +10,13 @@ from types import FrameType
 import click
 import uvicorn
 
+from tasks.effects.table import actions
 from tasks.ledger import migrate
 from tasks.model.errors import CatchmentError
+from tasks.rules.definition import RuleSet
+from tasks.site.holder import SiteHolder
 from tasks.site.load import site_root
-from workers import logs
+from workers import logs, readers
 from workers.installation import load_settings, open_ledger
 from workers.web.app import create_app
 
@@ -46,7 +49,8 @@ def main(site: str | None) -> None:
         # As the other processes do; on PostgreSQL that is for `catchment db upgrade`, and the probe tells.
         if ledger.dialect == "sqlite":
             migrate.upgrade(ledger)
-        app = create_app(ledger, settings, root)
+        holder = SiteHolder(root, readers.parts(), readers.kinds(), actions())
+        app = create_app(ledger, settings, root, rules=lambda: _rules(holder))
     except CatchmentError as mistake:
         raise click.ClickException(str(mistake)) from mistake
     config = uvicorn.Config(
@@ -67,6 +71,12 @@ def main(site: str | None) -> None:
     finally:
         ledger.close()
     sys.exit(status)
+
+
+def _rules(holder: SiteHolder) -> RuleSet:
+    """The rule events of the site as it was last without mistakes."""
+    found: RuleSet = holder.current().part("rules")
+    return found
 
 
 def serve(server: Server) -> int:

@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from tasks.ledger.session import Ledger
 from tasks.model import clock
+from tasks.rules.definition import RuleSet
 from tasks.site.settings import Settings
 from workers.web import (
     api,
@@ -26,6 +27,8 @@ from workers.web import (
     metrics,
     operations,
     pages,
+    rule_moves,
+    rule_pages,
     signin,
 )
 from workers.web.envelope import Envelope
@@ -35,6 +38,21 @@ from workers.web.key import load_key
 from workers.web.pace import Pace
 from workers.web.web import Web
 
+#: All routes, in the order in which they are looked through.
+_ROUTERS = (
+    api.router,
+    automation_requests.router,
+    operations.router,
+    metrics.router,
+    pages.router,
+    buttons.router,
+    incident_pages.router,
+    incident_buttons.router,
+    rule_pages.router,
+    rule_pages.api,
+    rule_moves.router,
+    signin.router,
+)
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -49,13 +67,14 @@ def create_app(
     now: Callable[[], datetime] = clock.now,
     hosts: Iterable[str] | None = None,
     pace: Pace | None = None,
+    rules: Callable[[], RuleSet] = RuleSet,
 ) -> FastAPI:
     """The application for one installation; nothing of a browser's is kept in it.
 
     ``key`` signs sessions; None reads ``web.key`` in the folder ``var`` of the site at ``root``, and makes
     it on first use. ``ring`` is called after a retry was committed, so that workers need not wait for the
     sweep. ``hosts`` are the names that a Host header may carry; None takes those of loopback while the
-    server listens there, and any name otherwise.
+    server listens there, and any name otherwise. ``rules`` are the rule events of the present site.
 
     Raises :class:`tasks.model.errors.Permanent` for a key file that others can read.
     """
@@ -67,6 +86,8 @@ def create_app(
         ring=ring,
         hosts=frozenset(name.lower() for name in hosts) if hosts is not None else default_hosts(settings.web.host),
         pace=pace or Pace(),
+        rules=rules,
+        root=root or Path(),
     )
     app = FastAPI(
         title="Catchment",
@@ -81,18 +102,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.web = web
-    for router in (
-        api.router,
-        automation_requests.router,
-        operations.router,
-        metrics.router,
-        pages.router,
-        buttons.router,
-        incident_pages.router,
-        incident_buttons.router,
-        signin.router,
-        assets.routes(),
-    ):
+    for router in (*_ROUTERS, assets.routes()):
         app.include_router(router)
     return app
 

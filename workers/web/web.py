@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from tasks.ledger.session import Ledger
+from tasks.rules.definition import RuleSet
 from tasks.site.settings import Settings
 from workers.web.pace import Pace
 
@@ -19,7 +21,8 @@ class Web:
     """The web process as its routes see it.
 
     ``key`` signs sessions and forms, ``now`` is the clock, ``ring`` tells the workers that something is
-    due again; ``hosts`` are the names that a Host header may carry (None: any).
+    due again; ``hosts`` are the names that a Host header may carry (None: any). ``rules`` are the rule events of
+    the site at ``root``.
     """
 
     ledger: Ledger
@@ -29,6 +32,8 @@ class Web:
     ring: Callable[[], None]
     hosts: frozenset[str] | None
     pace: Pace = field(default_factory=Pace)
+    rules: Callable[[], RuleSet] = RuleSet
+    root: Path = Path()
 
     @property
     def tls(self) -> bool:
