@@ -34,6 +34,11 @@ BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 1},
     },
+    "start jobs that are due, and let in those that wait": {
+        "task": "jobs.tick",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
     "fold counts and delete what is beyond its retention": {
         "task": "conveyor.prune",
         "schedule": 600.0,

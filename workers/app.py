@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import socket
 import uuid
 from typing import Any
 
 from celery import Celery, signals
 
+from tasks.conveyor.launch import agent_queue
 from tasks.model.errors import CatchmentError
 from tasks.site.load import site_root
 from workers import logs, transport
 from workers.config import celery_settings
 from workers.embedded import broker_url, wait_for_broker
 from workers.installation import load_settings
+from workers.queues import own_queue
 
 _root = site_root()
 _settings = load_settings(_root)
@@ -43,6 +46,15 @@ def _worker(**_: Any) -> None:
         # Celery keeps what a signal handler raises to itself and would call such a worker ready.
         logging.getLogger(__name__).critical("the worker does not start: %s", error)
         raise SystemExit(2) from error
+
+
+@signals.celeryd_after_setup.connect
+def _own_queue(instance: Any = None, **_: Any) -> None:
+    # A worker that runs jobs takes those of its own host as well.
+    taken = instance.app.amqp.queues.consume_from
+    if agent_queue(None) in taken:
+        host = _settings.agent.name or socket.gethostname()
+        instance.app.amqp.queues.select_add(own_queue(host, like=taken[agent_queue(None)]))
 
 
 @signals.beat_init.connect

@@ -20,6 +20,7 @@ INCLUDE = (
     "tasks.effects.task",
     "tasks.requests.task",
     "tasks.rules.task",
+    "tasks.jobs.task",
     "tasks.conveyor.task",
 )
 
@@ -51,6 +52,7 @@ def celery_settings(settings: Settings, broker: str) -> dict[str, Any]:
         "task_annotations": {
             "refresh.read": {"time_limit": 600, "soft_time_limit": 570},
             "effects.run": {"time_limit": 3900, "soft_time_limit": 3840},
+            "jobs.run": {"time_limit": 3900, "soft_time_limit": 3840},
         },
         "task_queues": queues(quorum=_is_amqp(broker)),
         "task_routes": ROUTES,

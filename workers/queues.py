@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kombu import Exchange, Queue
 
+from tasks.conveyor.launch import agent_queue
 from tasks.conveyor.order import ORDER
 
-#: Queues beside those of the stages: catches, reads of inventory, effects, and housekeeping.
-OTHERS = ("catch", "read", "effects", "control")
+#: Queues beside those of the stages: catches, reads of inventory, effects, housekeeping, and jobs of any agent.
+OTHERS = ("catch", "read", "effects", "control", agent_queue(None))
 
 ROUTES = {
     "catch.*": {"queue": "catch"},
@@ -17,6 +18,8 @@ ROUTES = {
     "conveyor.*": {"queue": "control"},
     "requests.*": {"queue": "control"},
     "rules.*": {"queue": "control"},
+    "jobs.tick": {"queue": "control"},
+    "jobs.run": {"queue": agent_queue(None)},
     "policy.tick": {"queue": "control"},
     "alert.tick": {"queue": "control"},
     "alert.receive": {"queue": "control"},
@@ -31,3 +34,9 @@ def queues(*, quorum: bool = False) -> list[Queue]:
         Queue(name, Exchange(name, type="direct"), routing_key=name, queue_arguments=arguments)
         for name in (*OTHERS, *ORDER)
     ]
+
+
+def own_queue(host: str, *, like: Queue) -> Queue:
+    """The queue of the jobs that this host alone may run."""
+    name = agent_queue(host)
+    return Queue(name, Exchange(name, type="direct"), routing_key=name, queue_arguments=like.queue_arguments)

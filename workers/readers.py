@@ -16,6 +16,7 @@ def parts() -> Sequence[Part]:
     from tasks.alert import read as alerts
     from tasks.alert.scripts import read as scripts
     from tasks.effects import templates
+    from tasks.jobs import read as jobs
     from tasks.policy import read as policies
     from tasks.rules import read as rules
     from tasks.site import profiles
@@ -29,6 +30,7 @@ def parts() -> Sequence[Part]:
         alerts.PART,
         scripts.PART,
         rules.PART,
+        jobs.PART,
     )
 
 

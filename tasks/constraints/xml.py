@@ -188,8 +188,8 @@ def schema_text(name: str) -> bytes:
 @cache
 def _schema(name: str) -> etree.XMLSchema:
     root = etree.fromstring(schema_text(name), _parser())
-    # Put in place here, so that nothing is ever looked for by an address.
-    for include in root.findall(f"{{{_SCHEMA}}}include"):
+    # Put in place here, those of an included one too, so that nothing is ever looked for by an address.
+    while (include := root.find(f"{{{_SCHEMA}}}include")) is not None:
         root.extend(list(etree.fromstring(schema_text(include.get("schemaLocation", "")), _parser())))
         root.remove(include)
     return etree.XMLSchema(root)

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from celery import Signature, chain, current_app
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from tasks.conveyor.order import from_stage
@@ -24,6 +25,10 @@ EFFECTS_A_MESSAGE = 10
 EFFECT_SHARES = 2
 #: Lanes that a share of a backlog keeps together, so that its turns stay large.
 LANES_A_SHARE = 4
+#: Queues of agents begin so; all of them share one.
+AGENTS, SHARED = "agent.", "default"
+#: Runs that one agent is rung for at once.
+JOBS_A_TIME = 50
 #: More waiting messages than this are a crowd.
 CROWD = 200
 
@@ -92,6 +97,21 @@ def launch_catch(provider: str) -> None:
 def launch_fill(gap_id: int) -> None:
     """Have a gap of a provider filled, or filled further."""
     _send(_signature("catch.fill", gap_id))
+
+
+def agent_queue(agent: str | None) -> str:
+    """The queue of an agent by the name of its host, or the one that all of them share (None)."""
+    return f"{AGENTS}{agent or SHARED}"
+
+
+def launch_jobs(agent: str | None, count: int) -> None:
+    """Have an agent call handlers of jobs that are due, as many as there are."""
+    name = agent_queue(agent)
+    # A host's queue is declared by whoever comes first, its agent or this, and must be of the kind of all others.
+    shared = current_app.amqp.queues[agent_queue(None)]
+    queue = Queue(name, Exchange(name, type="direct"), routing_key=name, queue_arguments=shared.queue_arguments)
+    for _ in range(min(count, JOBS_A_TIME)):
+        _send(_signature("jobs.run", agent).set(queue=queue if agent else name))
 
 
 def _signature(name: str, *args: object) -> Signature:

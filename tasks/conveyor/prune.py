@@ -12,6 +12,7 @@ from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.effects import SPENT_KEPT, Spent
 from tasks.ledger.events import FINISHED, Decision, Digest, Event, Notification
 from tasks.ledger.inventory import RefreshRequest
+from tasks.ledger.jobs import A_JOB, JobCode, JobDefinition, JobInstance
 from tasks.ledger.providers import Tally
 from tasks.ledger.session import Ledger
 from tasks.ledger.tally import COUNTS
@@ -64,4 +65,14 @@ def expire(ledger: Ledger, settings: Settings, now: datetime) -> int:
         pulse.forget(session, now)
         gaps.forget(session, now)
         session.execute(delete(ComplianceCheck).where(ComplianceCheck.checked_at < before))
+        _forget_jobs(session, before)
     return deleted
+
+
+def _forget_jobs(session: Session, before: datetime) -> None:
+    """Delete runs of jobs that were over before then, and archives that nobody needs any more."""
+    session.execute(delete(JobInstance).where(JobInstance.ended_at < before))
+    needed = select(JobInstance.digest)
+    deployed = select(JobDefinition.detail["digest"].as_string()).where(JobDefinition.kind == A_JOB)
+    old = (JobCode.stored_at < before, JobCode.digest.not_in(needed), JobCode.digest.not_in(deployed))
+    session.execute(delete(JobCode).where(*old))

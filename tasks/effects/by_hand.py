@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.internal import About
@@ -16,10 +17,11 @@ from tasks.effects.limits import BY_HAND
 from tasks.effects.table import actions
 from tasks.expressions.mistakes import from_validation, nearest
 from tasks.ledger import listing
+from tasks.ledger.events import Event
 from tasks.ledger.providers import id_of
 from tasks.ledger.tally import Count
 from tasks.model.errors import Permanent
-from tasks.model.event import ObjectRef
+from tasks.model.event import ObjectRef, lane_of
 from tasks.model.outcome import Ask
 from tasks.site.settings import Settings
 
@@ -40,10 +42,14 @@ def ask(
     params: Mapping[str, Any],
     who: str,
     project: str | None = None,
+    rule: str | None = None,
+    message_id: str | None = None,
 ) -> tuple[int, int]:
     """Ask for an operation; returns its number and the lane to ring for.
 
-    With a project only its own objects exist. Raises ``Permanent`` with words for what cannot be asked for.
+    With a project only its own objects exist. A program that asks names itself as ``rule``, and is counted by limits
+    as rules are; under the same ``message_id`` it asks once only. Raises ``Permanent`` with words for what cannot be
+    asked for.
     """
     known = words()
     found = known.get(action)
@@ -66,9 +72,21 @@ def ask(
     if thing is None or (project is not None and thing.tenant_id != project):
         raise Permanent(f"{provider} has no {target} that Catchment knows of: see `catchment inventory`")
     guard = getattr(found, "guard", None)
-    wish = Ask(action, f"{BY_HAND}:{who}", dict(params), target, guard=guard(params) if guard else None)
-    about = About(id_of(session, provider), target, provider, tenant_id=thing.tenant_id, actor=who, group="operation")
+    wish = Ask(action, rule or f"{BY_HAND}:{who}", dict(params), target, guard=guard(params) if guard else None)
+    about = About(
+        id_of(session, provider), target, provider, tenant_id=thing.tenant_id, actor=who, group="operation",
+        message_id=message_id,
+    )  # fmt: skip
+    if message_id is not None and (known_as := _asked(session, settings, about)) is not None:
+        return known_as
     count = Count()
     raised = request(session, settings, now, count, wish, about)
     count.write(session)
     return raised
+
+
+def _asked(session: Session, settings: Settings, about: About) -> tuple[int, int] | None:
+    """An operation that was asked for under the same identity."""
+    same = (Event.provider_id == about.provider_id, Event.message_id == about.message_id)
+    found = session.execute(select(Event.id, Event.object_key).where(*same)).one_or_none()
+    return None if found is None else (found.id, lane_of(found.object_key, settings.conveyor.lanes))

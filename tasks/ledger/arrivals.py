@@ -46,6 +46,18 @@ class Arrivals:
         ids = session.scalars(select(Event.id).where(Event.id > low).order_by(Event.id))
         self._note_gaps(low, list(ids))
 
+    @classmethod
+    def resume(cls, state: dict[str, Any]) -> Arrivals:
+        """Go on where :meth:`state` was taken, in another process or after a restart."""
+        made = cls.__new__(cls)
+        made._high = int(state["high"])
+        made._gaps = [_Gap(*gap) for gap in state["gaps"]]
+        return made
+
+    def state(self) -> dict[str, Any]:
+        """What was seen so far, as plain data."""
+        return {"high": self._high, "gaps": [[gap.low, gap.high, gap.fate] for gap in self._gaps]}
+
     def poll(self, session: Session) -> tuple[list[int], bool]:
         """Ids that are new since the last call, lowest first, and whether there are more right now."""
         _one_moment(session)

@@ -13,6 +13,7 @@ from tasks.ledger.effects import ASKED, Effect
 from tasks.ledger.events import Hold, Place
 from tasks.ledger.health import LISTENER_SILENCE
 from tasks.ledger.inventory import RefreshTarget
+from tasks.ledger.jobs import AT_WORK, JobInstance
 from tasks.ledger.progress import progress
 from tasks.ledger.providers import Mark, Provider
 
@@ -95,6 +96,16 @@ def _agent(session: Session, now: datetime) -> str | None:
     return f"the agents of {', '.join(gone)} were not heard for {OVERDUE.seconds} s" if gone else None
 
 
+def _jobs(session: Session, now: datetime) -> str | None:
+    """Runs of one host alone wait for it, however long it is away; those of any host wait for nobody."""
+    free = or_(JobInstance.lease_until.is_(None), JobInstance.lease_until <= now)
+    due = (JobInstance.agent.is_(None), JobInstance.state.in_(AT_WORK), JobInstance.ended_at.is_(None), free)
+    oldest = session.scalar(select(func.min(JobInstance.due_at)).where(*due))
+    if oldest is None or now - oldest <= OVERDUE:
+        return None
+    return f"a run of a job is due since {oldest:%Y-%m-%d %H:%M:%S} UTC, and no agent takes it"
+
+
 _ROLES: dict[str, Callable[[Session, datetime], str | None]] = {
     "beat": _beat,
     "catch": _catch,
@@ -103,4 +114,5 @@ _ROLES: dict[str, Callable[[Session, datetime], str | None]] = {
     "effects": _effects,
     "read": _read,
     "agent": _agent,
+    "jobs": _jobs,
 }

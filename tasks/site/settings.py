@@ -188,6 +188,19 @@ class Agent(BaseModel, extra="forbid"):
     )
 
 
+class Jobs(BaseModel, extra="forbid"):
+    """How jobs are run."""
+
+    lease_seconds: float = Field(
+        15.0, gt=1, description="After this silence of its agent a handler is called by another one."
+    )
+    backoff_seconds: float = Field(
+        2.0, gt=0, description="Pause after the first failed try of a job; doubles with each further one."
+    )
+    backoff_limit_seconds: float = Field(300.0, gt=0, description="The longest pause between two tries.")
+    events_a_minute: int = Field(60, ge=1, description="External events that one token may fire in a minute.")
+
+
 class Web(BaseModel, extra="forbid"):
     """The HTTP API and the pages."""
 
@@ -263,6 +276,7 @@ class Settings(BaseSettings):
     requests: Requests = Requests()
     rules: Rules = Rules()
     agent: Agent = Agent()
+    jobs: Jobs = Jobs()
     web: Web = Web()
     flower: Flower = Flower()
     mail: Mail = Mail()

@@ -22,7 +22,7 @@ from workers.queues import ROUTES, queues
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The rooms with a door: a folder whose tasks Celery calls.
-ROOMS = ("catch", *ORDER, "effects", "conveyor", "rules")
+ROOMS = ("catch", *ORDER, "effects", "conveyor", "rules", "jobs")
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 60
 
@@ -163,7 +163,7 @@ def test_every_task_goes_to_a_queue_that_is_declared() -> None:
 
 
 def test_every_task_that_is_sent_exists() -> None:
-    sent = {launch.stage_name(stage) for stage in ORDER} | {"effects.run", "refresh.read", "catch.poll"}
+    sent = {launch.stage_name(stage) for stage in ORDER} | {"effects.run", "refresh.read", "catch.poll", "jobs.run"}
     assert sent <= tasks()
 
 

@@ -1,0 +1,1 @@
+"""Jobs that come with Catchment; ``read`` packs each as an archive of the site would be."""
