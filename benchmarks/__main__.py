@@ -245,13 +245,14 @@ def _rule_events(report: Report, given: argparse.Namespace) -> bool:
         [
             f"{kind}: {run.evaluations:,} evaluations, and {run.dependent}",
             spread([1000 * seconds for seconds in run.sweep_seconds]),
+            spread([1000 * seconds for seconds in run.sweep_cpu_seconds]),
             spread(run.change_milliseconds),
         ]
         for kind, run in found.items()
     ]
-    columns = ["1,000 objects, 50 rules", "milliseconds of a sweep", "milliseconds of one change"]
+    columns = ["1,000 objects, 50 rules", "milliseconds of a sweep", "CPU of its process", "milliseconds of one change"]
     report.table(f"Rule events, {max(given.rounds, 3)} rounds", columns, lines)
-    return all(statistics.median(run.sweep_seconds) < 5 for run in found.values())
+    return all(statistics.median(run.sweep_cpu_seconds) < 5 for run in found.values())
 
 
 def _esi(report: Report, given: argparse.Namespace) -> bool:
