@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -88,9 +90,12 @@ class LeapService:
     def __enter__(self) -> Self:
         self._cloud.start()
         (self._folder / "nodes").mkdir(parents=True)
-        (self._folder / "esi.conf").write_text(self._conf())
+        (self._folder / "esi-leap.conf").write_text(self._conf())
         self._run("esi-leap-dbsync", "create_schema").wait(STEP_SECONDS)
-        self.project = self._cloud.world.project("demo").id
+        with closing(sqlite3.connect(self._folder / "leap.db")) as database:
+            # The service leaves readers open while it writes; a real one has MySQL.
+            database.execute("PRAGMA journal_mode = WAL")
+        self.project, self.lessee = (self._cloud.world.project(name).id for name in ("demo", "research"))
         cloud = self._folder / "clouds.yaml"
         cloud.write_text(clouds_yaml(self._cloud.url))
         token = str(cloud_session("demo", cloud).get_token())
@@ -136,11 +141,6 @@ class LeapService:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["uuid"])
 
-    @property
-    def lessee(self) -> str:
-        """The project that leases, as the API wants it: with dashes, so that it is not taken for a name."""
-        return str(uuid.UUID(self._cloud.world.project("research").id))
-
     def delete(self, lease: str) -> None:
         """Delete a lease through the API."""
         assert self.client.delete(f"/v1/leases/{lease}").status_code == 200
@@ -168,11 +168,12 @@ class LeapService:
             time.sleep(0.2)
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [str(self._programs / program), "--config-file", str(self._folder / "esi.conf"), *arguments]
+        command = [str(self._programs / program), *arguments]
         # Root may write to every file but for this right; a node that cannot be written is a fault of the test.
         if os.geteuid() == 0 and (tool := shutil.which("setpriv")):
             command = [tool, "--bounding-set", "-dac_override", "--inh-caps", "-dac_override", *command]
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OS_"))}
+        clean["HOME"] = str(self._folder)  # The service looks for its file there, and reads it again as it runs.
         with (self._folder / f"{program}.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=self._folder, env=clean, stdout=log, stderr=log)
         self._running[program] = process
