@@ -29,6 +29,8 @@ from tests.servers import free_port
 
 #: How long the service may take for a step of its own.
 STEP_SECONDS = 60.0
+#: Where the service's nodes of files are: release 1.0.0 asks for the folder before it reads its configuration.
+NODES = Path("/tmp/nodes")
 CONF = """\
 [DEFAULT]
 host = leaphost
@@ -47,8 +49,6 @@ driver = messagingv2
 transport_url = rabbit://{user}:{bus_password}@{host}:{bus_port}/
 [notification]
 versioned_notifications_topics = {topic}
-[dummy_node]
-dummy_node_dir = {folder}/nodes
 [keystone]
 {auth}
 [keystone_authtoken]
@@ -85,11 +85,13 @@ class LeapService:
         self.topic = f"{exchange}-versioned"
         self._cloud = Cloud(World(seed=1))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._nodes: list[str] = []
         self._port = free_port()
 
     def __enter__(self) -> Self:
         self._cloud.start()
-        (self._folder / "nodes").mkdir(parents=True)
+        self._folder.mkdir()
+        NODES.mkdir(exist_ok=True)
         (self._folder / "esi-leap.conf").write_text(self._conf())
         self._run("esi-leap-dbsync", "create_schema").wait(STEP_SECONDS)
         with closing(sqlite3.connect(self._folder / "leap.db")) as database:
@@ -116,6 +118,8 @@ class LeapService:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for node in self._nodes:
+            self.file(node).unlink(missing_ok=True)
         self._cloud.stop()
 
     def manage(self) -> None:
@@ -125,13 +129,14 @@ class LeapService:
     def node(self) -> str:
         """Make a node, which is a file; returns its id."""
         key = str(uuid.uuid4())
+        self._nodes.append(key)
         told = {"project_owner_id": self.project, "properties": {"vendor": "acme"}, "provision_state": "available"}
         self.file(key).write_text(json.dumps({**told, "power_state": "power off", "resource_class": "metal"}))
         return key
 
     def file(self, node: str) -> Path:
         """The file of a node."""
-        return self._folder / "nodes" / node
+        return NODES / node
 
     def lease(self, name: str, node: str, start: datetime, end: datetime) -> str:
         """Create a lease through the API; returns its id."""
