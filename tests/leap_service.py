@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +29,8 @@ from tests.servers import free_port
 
 #: How long the service may take for a step of its own.
 STEP_SECONDS = 60.0
+#: Where the service's nodes of files are: release 1.0.0 asks for the folder before it reads its configuration.
+NODES = Path("/tmp/nodes")
 CONF = """\
 [DEFAULT]
 host = leaphost
@@ -45,8 +49,6 @@ driver = messagingv2
 transport_url = rabbit://{user}:{bus_password}@{host}:{bus_port}/
 [notification]
 versioned_notifications_topics = {topic}
-[dummy_node]
-dummy_node_dir = {folder}/nodes
 [keystone]
 {auth}
 [keystone_authtoken]
@@ -83,14 +85,19 @@ class LeapService:
         self.topic = f"{exchange}-versioned"
         self._cloud = Cloud(World(seed=1))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._nodes: list[str] = []
         self._port = free_port()
 
     def __enter__(self) -> Self:
         self._cloud.start()
-        (self._folder / "nodes").mkdir(parents=True)
-        (self._folder / "esi.conf").write_text(self._conf())
+        self._folder.mkdir()
+        NODES.mkdir(exist_ok=True)
+        (self._folder / "esi-leap.conf").write_text(self._conf())
         self._run("esi-leap-dbsync", "create_schema").wait(STEP_SECONDS)
-        self.project = self._cloud.world.project("demo").id
+        with closing(sqlite3.connect(self._folder / "leap.db")) as database:
+            # The service leaves readers open while it writes; a real one has MySQL.
+            database.execute("PRAGMA journal_mode = WAL")
+        self.project, self.lessee = (self._cloud.world.project(name).id for name in ("demo", "research"))
         cloud = self._folder / "clouds.yaml"
         cloud.write_text(clouds_yaml(self._cloud.url))
         token = str(cloud_session("demo", cloud).get_token())
@@ -111,6 +118,8 @@ class LeapService:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for node in self._nodes:
+            self.file(node).unlink(missing_ok=True)
         self._cloud.stop()
 
     def manage(self) -> None:
@@ -120,13 +129,14 @@ class LeapService:
     def node(self) -> str:
         """Make a node, which is a file; returns its id."""
         key = str(uuid.uuid4())
+        self._nodes.append(key)
         told = {"project_owner_id": self.project, "properties": {"vendor": "acme"}, "provision_state": "available"}
         self.file(key).write_text(json.dumps({**told, "power_state": "power off", "resource_class": "metal"}))
         return key
 
     def file(self, node: str) -> Path:
         """The file of a node."""
-        return self._folder / "nodes" / node
+        return NODES / node
 
     def lease(self, name: str, node: str, start: datetime, end: datetime) -> str:
         """Create a lease through the API; returns its id."""
@@ -135,11 +145,6 @@ class LeapService:
         answer = self.client.post("/v1/leases", json={**wanted, "resource_type": "dummy_node", "resource_uuid": node})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["uuid"])
-
-    @property
-    def lessee(self) -> str:
-        """The project that leases, as the API wants it: with dashes, so that it is not taken for a name."""
-        return str(uuid.UUID(self._cloud.world.project("research").id))
 
     def delete(self, lease: str) -> None:
         """Delete a lease through the API."""
@@ -168,11 +173,12 @@ class LeapService:
             time.sleep(0.2)
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [str(self._programs / program), "--config-file", str(self._folder / "esi.conf"), *arguments]
+        command = [str(self._programs / program), *arguments]
         # Root may write to every file but for this right; a node that cannot be written is a fault of the test.
         if os.geteuid() == 0 and (tool := shutil.which("setpriv")):
             command = [tool, "--bounding-set", "-dac_override", "--inh-caps", "-dac_override", *command]
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OS_"))}
+        clean["HOME"] = str(self._folder)  # The service looks for its file there, and reads it again as it runs.
         with (self._folder / f"{program}.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=self._folder, env=clean, stdout=log, stderr=log)
         self._running[program] = process
