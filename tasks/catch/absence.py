@@ -55,7 +55,7 @@ def _gap(row: Provider, kept: bool, now: datetime, threshold: timedelta) -> Gap 
     if away:
         why = f"the source was away: {(row.failure or 'no reason is known')[:_REASON]}"
     elif not kept:
-        why = "the queue or an exchange was gone from the broker"
+        why = "the queue or an exchange was not there, so nothing was kept"
     else:
         why = "nobody listened"
     return Gap(

@@ -158,7 +158,8 @@ class _Filling:
             self.end(gaps.KEPT if self._gap.kept else gaps.LOST, f"given up: {error}")
             return
         attempts = self._gap.attempts + 1
-        due = now + min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
+        asked = timedelta(seconds=getattr(error, "after", None) or 0)
+        due = now + max(asked, min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE))
         self._change(note=str(error)[:_NOTE], attempts=attempts, due_at=due, lease_owner=None, lease_until=None)
 
     def _change(self, **values: Any) -> None:
