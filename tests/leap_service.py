@@ -69,6 +69,8 @@ region_name = RegionOne
 
 def programs() -> Path:
     """The folder of the service's programs: ``ESI_LEAP_BIN``, beside this interpreter, or on the path; else skips."""
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root may write to every node, and there is no setpriv to take that right away")
     found = [os.environ.get("ESI_LEAP_BIN"), Path(sys.executable).parent, shutil.which("esi-leap-manager")]
     folders = [Path(each) for each in found if each]
     for folder in (f.parent if f.name == "esi-leap-manager" else f for f in folders):
@@ -87,25 +89,14 @@ class LeapService:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._nodes: list[str] = []
         self._port = free_port()
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=STEP_SECONDS)
 
     def __enter__(self) -> Self:
-        self._cloud.start()
-        self._folder.mkdir()
-        NODES.mkdir(exist_ok=True)
-        (self._folder / "esi-leap.conf").write_text(self._conf())
-        self._run("esi-leap-dbsync", "create_schema").wait(STEP_SECONDS)
-        with closing(sqlite3.connect(self._folder / "leap.db")) as database:
-            # The service leaves readers open while it writes; a real one has MySQL.
-            database.execute("PRAGMA journal_mode = WAL")
-        self.project, self.lessee = (self._cloud.world.project(name).id for name in ("demo", "research"))
-        cloud = self._folder / "clouds.yaml"
-        cloud.write_text(clouds_yaml(self._cloud.url))
-        token = str(cloud_session("demo", cloud).get_token())
-        self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{self._port}", headers={"X-Auth-Token": token}, timeout=STEP_SECONDS
-        )
-        self._run("esi-leap-api")
-        self._wait(self._answers, "the API does not answer")
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -122,9 +113,31 @@ class LeapService:
             self.file(node).unlink(missing_ok=True)
         self._cloud.stop()
 
+    def _start(self) -> None:
+        self._cloud.start()
+        self._folder.mkdir()
+        NODES.mkdir(exist_ok=True)
+        (self._folder / "esi-leap.conf").write_text(self._conf())
+        self._run("esi-leap-dbsync", "create_schema").wait(STEP_SECONDS)
+        with closing(sqlite3.connect(self._folder / "leap.db")) as database:
+            # The service leaves readers open while it writes, which SQLite allows in this mode only.
+            database.execute("PRAGMA journal_mode = WAL")
+        self.project, self.lessee = (self._cloud.world.project(name).id for name in ("demo", "research"))
+        cloud = self._folder / "clouds.yaml"
+        cloud.write_text(clouds_yaml(self._cloud.url))
+        self.client.headers["X-Auth-Token"] = str(cloud_session("demo", cloud).get_token())
+        self._run("esi-leap-api")
+        self._wait(self._answers, "the API does not answer")
+
     def manage(self) -> None:
         """Start the manager: it looks for leases to hand over and to take back at once, and each minute."""
         self._run("esi-leap-manager")
+
+    def rest(self) -> None:
+        """Stop the manager, which would try again each minute what failed."""
+        manager = self._running.pop("esi-leap-manager")
+        manager.terminate()
+        manager.wait(STEP_SECONDS)
 
     def node(self) -> str:
         """Make a node, which is a file; returns its id."""
@@ -175,8 +188,8 @@ class LeapService:
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [str(self._programs / program), *arguments]
         # Root may write to every file but for this right; a node that cannot be written is a fault of the test.
-        if os.geteuid() == 0 and (tool := shutil.which("setpriv")):
-            command = [tool, "--bounding-set", "-dac_override", "--inh-caps", "-dac_override", *command]
+        if os.geteuid() == 0:
+            command = ["setpriv", "--bounding-set", "-dac_override", "--inh-caps", "-dac_override", *command]
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OS_"))}
         clean["HOME"] = str(self._folder)  # The service looks for its file there, and reads it again as it runs.
         with (self._folder / f"{program}.log").open("wb") as log:

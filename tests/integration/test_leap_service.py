@@ -32,12 +32,14 @@ SCRIPTS = [f"{verb}-{phase}.sh" for verb in ("fulfill", "delete") for phase in (
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[LeapService]:
-    with Bus() as bus, LeapService(tmp_path / "leap", bus.name) as running:
+    with Bus() as bus:
+        made = LeapService(tmp_path / "leap", bus.name)
         try:
-            yield running
+            with made:
+                yield made
         finally:
-            for level in ("info", "error"):
-                bus.channel.queue_delete(f"{running.topic}.{level}")
+            for level in ("info", "error"):  # the service's own, which it makes as it publishes
+                bus.channel.queue_delete(f"{made.topic}.{level}")
 
 
 @pytest.mark.slow
@@ -67,6 +69,7 @@ def test_leases_of_the_real_service_run_the_scripts_of_their_types(
     failed = [(f"{FULFIL}.{phase}", gone) for phase in ("start", "error")]
     expired = [(f"{DELETE}.{phase}", over) for phase in ("start", "end")]
     service.wait_for([*handed, *failed, *expired])
+    service.rest()
     service.file(nodes[2]).chmod(0o444)  # It cannot be taken back.
     for lease in (good, stuck):
         service.delete(lease)
