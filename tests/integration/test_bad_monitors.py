@@ -93,7 +93,7 @@ def failure(present: Installation, error: type[Exception] = BadMonitor) -> str:
         poll(present, "mine", lambda _: None)
     assert str(raised.value).startswith("mine: ")
     lines = {line.name: line for line in told(present)}
-    assert lines["mine"].state == health.FAILING
+    assert lines["mine"].state == (health.UNREACHABLE if error is ProviderDown else health.FAILING)
     assert str(raised.value) in (lines["mine"].failure or "")
     before = count(present.ledger, Event)
     assert poll(present, "other", lambda _: None).stored == 1
