@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -166,7 +167,8 @@ def _happened(alert: Alert, facts: Facts, view: View) -> int:
     if target is None:
         return 1
     until = event.facts.occurred_at
-    return sum(map(alert.names, view.happened(event.provider, target, until - alert.within, until)))
+    found = Counter(view.happened(event.provider, target, until - alert.within, until))
+    return sum(number for event_type, number in found.items() if alert.names(event_type))
 
 
 def _fire(alert: Alert, facts: Facts, view: View, outcome: Outcome, detail: dict[str, Any]) -> None:

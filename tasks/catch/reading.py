@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tasks.ledger.base import dump_json, quick_json
 from tasks.model import clock
 from tasks.model.errors import BadMonitor, BadPayload
-from tasks.model.event import Identity, Message
+from tasks.model.event import UNSPOKEN, Identity, Message
 from tasks.model.event import Notification as Raw
 from tasks.providers.contracts import Converter
 from tasks.providers.openstack.secrets import mask
@@ -83,6 +83,8 @@ def _size(body: object) -> int:
 def _caught(identity: Identity, message: Message, road: str) -> Caught:
     if _OURS.match(identity.message_id):
         identity = replace(identity, message_id=f"foreign:{identity.message_id}")
+    if identity.resource_kind in UNSPOKEN:
+        identity = replace(identity, resource_kind=None, resource_id=None)
     texts = (
         identity.message_id, identity.raw_event_type, identity.event_type, identity.resource_kind or "",
         identity.resource_id or "", identity.twin or "", identity.variant, message.form,

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from tasks.model.errors import BadPayload, Permanent
-from tasks.model.event import Event, Message
+from tasks.model.event import UNSPOKEN, Event, Message
 from tasks.model.outcome import Finding, Handler, Outcome, View
 from tasks.providers.contracts import Converter
 
@@ -32,6 +32,8 @@ def normaliser(converters: Mapping[str, Converter]) -> Handler:
         # Who the event is and when it happened was settled when it was caught: a message that names no
         # time must not drift to the moment of its conversion.
         facts.message_id, facts.occurred_at = event.facts.message_id, event.facts.occurred_at
+        if facts.resource_kind in UNSPOKEN:
+            facts.resource_kind = facts.resource_id = None
         return Outcome(findings=[_finding(message.form, facts.raw_event_type, facts.event_type)], facts=facts)
 
     return handle

@@ -171,12 +171,13 @@ class _Batch:
         self._result.effects += ask(session, [(c, wish) for c, o in done for wish in o.asks], site, now)
         settle_incidents(session, done, now)
         note_checks(session, done, now)
-        note_labels(session, done)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]
         pauses = site.settings.refresh
         self._result.reads = want(
             session, self._with_stubs(wishes), now, pauses.settle_seconds, pauses.list_settle_seconds
         )
+        # Now that what was not known has a row to keep them.
+        note_labels(session, done)
         results = {c.event.id: word for c, o in done if (word := result_of(c.event, o)) is not None}
         write_results(session, {number: word for number, word in results.items() if number not in gone})
         if ending:

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from tasks.expressions.delays import MAX_DELAY
 from tasks.ledger import gaps, pulse, readings
 from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.effects import SPENT_KEPT, Spent
 from tasks.ledger.events import FINISHED, Decision, Digest, Event, Notification
+from tasks.ledger.incidents import AlertFiring
 from tasks.ledger.inventory import RefreshRequest
 from tasks.ledger.jobs import A_JOB, JobCode, JobDefinition, JobInstance
 from tasks.ledger.providers import Tally
@@ -64,6 +66,8 @@ def expire(ledger: Ledger, settings: Settings, now: datetime) -> int:
         readings.forget(session, now)
         pulse.forget(session, now)
         gaps.forget(session, now)
+        # No alert's delay is longer: what is older holds nothing back.
+        session.execute(delete(AlertFiring).where(AlertFiring.notified_at < now - MAX_DELAY))
         session.execute(delete(ComplianceCheck).where(ComplianceCheck.checked_at < before))
         _forget_jobs(session, before)
     return deleted

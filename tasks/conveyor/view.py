@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.claim import Claimed
@@ -21,8 +21,8 @@ from tasks.model.event import PROVIDER, REQUEST, ObjectRef, object_key
 from tasks.model.outcome import AlertState, DeliveryFacts, Firing, Label, ObjectFacts
 from tasks.site.contracts import Site
 
-#: Events of one object that a threshold looks at.
-MOST_HAPPENED = 1000
+#: Events of one object and type that a threshold counts, and the newest of all types among which it looks for them.
+MOST_HAPPENED, MOST_LOOKED_AT = 1000, 20_000
 #: Readings of one name that a threshold looks at.
 MOST_READINGS = 1000
 
@@ -173,7 +173,11 @@ class LedgerView:
             Event.occurred_at > after,
             Event.occurred_at <= until,
         )
-        return self._session.scalars(select(Event.event_type).where(*theirs).limit(MOST_HAPPENED)).all()
+        newest = select(Event.event_type).where(*theirs).order_by(Event.occurred_at.desc()).limit(MOST_LOOKED_AT)
+        types = newest.subquery().c.event_type
+        # By type: many of another one must not hide those that count.
+        rows = self._session.execute(select(types, func.count()).group_by(types))
+        return [event_type for event_type, number in rows for _ in range(min(number, MOST_HAPPENED))]
 
     def readings(
         self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime

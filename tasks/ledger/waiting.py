@@ -14,6 +14,7 @@ from tasks.ledger.operations import PREVENTED, UNDECIDED, Operation
 
 #: When an effect is due that waits for another one: never, until that one is done.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+_WAITS = (Effect.state == ASKED, Effect.due_at == NEVER)
 
 
 class Before(NamedTuple):
@@ -25,16 +26,19 @@ class Before(NamedTuple):
 
 def release(session: Session, key: str, now: datetime) -> None:
     """Have the effects tried that waited for this one."""
-    session.execute(update(Effect).where(Effect.after_key == key, Effect.state == ASKED).values(due_at=now))
+    session.execute(update(Effect).where(Effect.after_key == key, *_WAITS).values(due_at=now))
 
 
 def abandon(session: Session, key: str, now: datetime, why: str = "did not succeed") -> None:
-    """Lay the effects on the desk that wait for one which will not be done, and those behind them."""
+    """Lay the effects on the desk that wait for one which will not be done, and those behind them.
+
+    One that an operator has opened all the same waits no more, and may be under way.
+    """
     keys: Sequence[str] = [key]
     while keys:
         rows = session.execute(
             update(Effect)
-            .where(Effect.after_key.in_(keys), Effect.state == ASKED)
+            .where(Effect.after_key.in_(keys), *_WAITS)
             .values(state=DEAD, ended_at=now, error=given_up(why))
             .returning(Effect.key)
         )

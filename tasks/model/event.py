@@ -51,6 +51,9 @@ OWN_KINDS = frozenset(
     {REQUEST, REQUEST_TASK, PROVIDER, RULE, "resource", "user", "job", "jobinstance", "matrix", "vmhost", "repository"}
 )
 
+#: Those of them that no cloud may speak of: an event about one would be taken for Catchment's own word on it.
+UNSPOKEN = frozenset({REQUEST, REQUEST_TASK, RULE})
+
 #: Namespace and source of an event that Catchment raised, by the kind of its object; all others are policy events.
 RAISED_AS = {REQUEST: (REQUEST_EVENT, "Request"), REQUEST_TASK: (DELIVERY, "Request")}
 

@@ -266,7 +266,7 @@ class View(Protocol):
         """The state of one alert on one object, firings of this batch included."""
 
     def happened(self, provider: str, ref: ObjectRef, after: datetime, until: datetime) -> Sequence[str]:
-        """The types of the events on the object after one moment up to another, at most a thousand."""
+        """The types of the events on the object after one moment up to another, each at most a thousand times."""
 
     def readings(
         self, provider: str, ref: ObjectRef, name: str, after: datetime, until: datetime

@@ -109,6 +109,28 @@ def test_what_follows_an_operation_is_opened_with_it_when_its_event_is_retried(l
     assert (stand.halt.halted, stand.note.told) == (["s1", "s1"], ["last"])
 
 
+def test_what_an_operator_opened_alone_is_not_given_up_while_it_is_tried(
+    ledger: Ledger, hands: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(ledger, NOTED_FIRST)
+
+    def fails(*_: object) -> None:
+        raise Permanent("nobody listens")
+
+    monkeypatch.setattr(stand.note, "run", fails)
+    stand.go(notice(STARTED))
+    with ledger.transaction() as session:
+        first, second = session.scalars(select(Effect.id).order_by(Effect.action.desc())).all()
+        assert retry_effect(session, second, hands.now)
+        taken = tries.take(session, second, "w1", hands.now, 60)
+        assert retry_effect(session, first, hands.now)
+    assert taken is not None
+    stand.tried()
+    with ledger.transaction() as session:
+        assert tries.finish(session, taken, "w1", Verdict("done", "halted"), hands.now)
+    assert sorted(stand.effects()) == [("halt", "done", None), ("note", "dead", "nobody listens")]
+
+
 @only_postgresql
 def test_an_operation_decided_on_while_what_comes_before_it_ends_is_not_left_waiting(
     ledger: Ledger, hands: Clock, monkeypatch: pytest.MonkeyPatch

@@ -12,8 +12,10 @@ from tasks.conveyor import installation, sweep
 from tasks.conveyor.prune import expire, fold
 from tasks.conveyor.task import run_prune, run_sweep
 from tasks.conveyor.wanted import Wish, want
+from tasks.expressions.delays import MAX_DELAY
 from tasks.ledger.effects import Effect
 from tasks.ledger.events import Event, Place
+from tasks.ledger.incidents import AlertFiring
 from tasks.ledger.inventory import RefreshTarget
 from tasks.ledger.providers import Mark, Provider, Tally
 from tasks.ledger.session import Ledger
@@ -199,3 +201,13 @@ def test_prune_folds_tallies_and_keeps_the_balance(
     assert exact(ledger) == before
     assert expire(ledger, present.site.settings, hands.now) == 0
     assert hands.now > START
+
+
+def test_when_alerts_last_notified_is_kept_for_the_longest_delay(ledger: Ledger, hands: Clock) -> None:
+    present = installed(ledger)
+    with ledger.transaction() as session:
+        session.add(AlertFiring(key="old|lab|server|s1", notified_at=hands.now - MAX_DELAY - timedelta(seconds=1)))
+        session.add(AlertFiring(key="young|lab|server|s1", notified_at=hands.now - MAX_DELAY))
+    expire(ledger, present.site.settings, hands.now)
+    with ledger.reading() as session:
+        assert session.scalars(select(AlertFiring.key)).all() == ["young|lab|server|s1"]

@@ -63,6 +63,15 @@ policies:
 
 
 @pytest.mark.parametrize("fuse", ["never", "always"])
+def test_an_object_that_inventory_does_not_know_yet_keeps_its_tags(ledger: Ledger, hands: Clock, fuse: str) -> None:
+    present = installed(ledger, site(policies=TAGS, conveyor={"fuse": fuse}))
+    lab = provider(ledger)
+    caught(present, lab, notice(STOPPED))
+    all_the_way(present)
+    assert tags(ledger) == (None, ["gold", "night/off"])
+
+
+@pytest.mark.parametrize("fuse", ["never", "always"])
 def test_tags_of_rules_stand_beside_those_of_the_provider(ledger: Ledger, hands: Clock, fuse: str) -> None:
     present = installed(ledger, site(policies=TAGS, conveyor={"fuse": fuse}))
     lab = provider(ledger)

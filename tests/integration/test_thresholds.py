@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from tasks.conveyor import view
 from tasks.ledger.incidents import Incident
 from tasks.ledger.session import Ledger
 from tests.ground import STOPPED, Clock, all_the_way, caught, installed, notice, provider, site
@@ -43,5 +44,16 @@ def test_third_event_within_the_time_fires(ledger: Ledger, hands: Clock, fuse: s
 def test_three_in_one_batch_fire_once(ledger: Ledger, hands: Clock) -> None:
     present, lab = installed(ledger, site(alerts=ALERTS)), provider(ledger)
     caught(present, lab, *(notice(STOPPED, "s1", seconds=n) for n in range(3)))
+    all_the_way(present)
+    assert fired(ledger) == {"s1": 1}
+
+
+def test_very_many_other_events_of_the_object_do_not_hide_those_that_count(
+    ledger: Ledger, hands: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "MOST_HAPPENED", 5)
+    present, lab = installed(ledger, site(alerts=ALERTS)), provider(ledger)
+    caught(present, lab, *(notice("compute.instance.update", "s1", seconds=n) for n in range(20)))
+    caught(present, lab, *(notice(STOPPED, "s1", seconds=n + 20) for n in range(3)))
     all_the_way(present)
     assert fired(ledger) == {"s1": 1}

@@ -62,7 +62,8 @@ def post_readings(
                 "ref": thing.ref.id,
                 "name": reading.name,
                 "value": reading.value,
-                "at": reading.at or now,
+                # Alerts look at what was up to now: of a later moment it would be overlooked.
+                "at": min(reading.at or now, now),
                 "fresh": True,
             }
             for reading, thing in zip(given, things, strict=True)

@@ -45,6 +45,12 @@ def test_readings_are_taken_and_kept_with_the_moment_that_they_name_or_now(groun
     assert (second.ref, second.value, second.at) == ("unheard-of", 7.0, NOW - timedelta(minutes=3))
 
 
+def test_a_reading_of_a_clock_that_is_ahead_is_of_now_so_that_alerts_see_it(ground: Ground) -> None:
+    ahead = (NOW + timedelta(minutes=3)).isoformat()
+    assert ground.client("operator").post(ADDRESS, json=[one(at=ahead)]).status_code == 202
+    assert kept(ground)[0].at == NOW
+
+
 def test_a_thousand_readings_fit_into_one_call_and_no_more(ground: Ground) -> None:
     many = [one(id=f"{number:036}") for number in range(1000)]
     assert len(json.dumps(many)) > 64 * 1024
