@@ -43,6 +43,7 @@ COMMANDS = {
     "requests": _Named("workers.cli.requests", "requests", "List, open, decide and cancel requests."),
     "facts": _Named("workers.cli.facts", "show_facts", "Show what is known of an object, since when and from whom."),
     "rules": _Named("workers.cli.rules", "rules", "List rule events, tell why they fired, and try them on facts."),
+    "jobs": _Named("workers.cli.jobs", "jobs", "List, run, follow and cancel jobs of the site."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }
 

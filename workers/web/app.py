@@ -24,6 +24,8 @@ from workers.web import (
     buttons,
     incident_buttons,
     incident_pages,
+    job_pages,
+    jobs_api,
     metrics,
     operations,
     pages,
@@ -51,6 +53,8 @@ _ROUTERS = (
     rule_pages.router,
     rule_pages.api,
     rule_moves.router,
+    jobs_api.router,
+    job_pages.router,
     signin.router,
 )
 #: What a Host header may say while the server listens on loopback, beside the configured host itself.

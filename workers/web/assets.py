@@ -18,7 +18,11 @@ ICON = (
     'fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round"/></svg>'
 )
 
-_FILES = {"/static/catchment.css": "text/css", "/static/live.js": "text/javascript"}
+_FILES = {
+    "/static/catchment.css": "text/css",
+    "/static/live.js": "text/javascript",
+    "/static/run.js": "text/javascript",
+}
 _ICON = "/static/icon.svg"
 
 #: The addresses. A file that is not named here is not served.

@@ -21,9 +21,25 @@ LONG = 30
 
 #: How a word is to be taken: good, worth a look, or bad. Words that are not here are plain.
 _TONES = {
-    **dict.fromkeys(("fired", "done", "read", "finished", "closed", "created", "converted"), "good"),
-    **dict.fromkeys(("pending", "asked", "owed", "being read", "acknowledged", "warning", "holds"), "warn"),
-    **dict.fromkeys(("dead", "failed", "error", "open", "critical", "missing", "cannot notify"), "bad"),
+    **dict.fromkeys(("fired", "done", "read", "finished", "closed", "created", "converted", "completed"), "good"),
+    **dict.fromkeys(
+        (
+            "pending",
+            "asked",
+            "owed",
+            "being read",
+            "acknowledged",
+            "warning",
+            "holds",
+            "queued",
+            "paused",
+            "cancelling",
+            "suspended",
+        ),
+        "warn",
+    ),
+    **dict.fromkeys(("queued", "paused", "cancelling", "suspended"), "warn"),
+    **dict.fromkeys(("dead", "failed", "error", "open", "critical", "missing", "cannot notify", "terminated"), "bad"),
     # The words of tasks.ledger.health about a provider.
     **dict.fromkeys((health.RECEIVING, health.CONNECTED, "exact"), "good"),
     **dict.fromkeys((health.CATCHING_UP, health.SILENT, health.NEVER, "late"), "warn"),

@@ -23,6 +23,7 @@ OPEN = {
     ("POST", "/signin"),
     ("GET", "/static/catchment.css"),
     ("GET", "/static/live.js"),
+    ("GET", "/static/run.js"),
     ("GET", "/static/icon.svg"),
 }
 
