@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import PurePosixPath
@@ -184,6 +184,7 @@ def _connect(found: _Found, context: SiteContext) -> None:
     rules = {PurePosixPath(path).stem for path in context.files or () if path.endswith(".event")}
     known = {t.start.name for t in found.triggers.values() if isinstance(t.start, OnEvent)}
     known |= found.triggers.keys() | BUILTINS.keys() | rules | set(context.definitions)
+    _free_of_rules(found, {rule.lower() for rule in rules})
     for schedule in found.schedules.values():
         path, line = found.places["schedule", schedule.name.lower()]
         job = found.jobs.get(schedule.job)
@@ -202,3 +203,17 @@ def _connect(found: _Found, context: SiteContext) -> None:
             if name not in known:
                 what = f"no trigger is called {name}: it stands for the event of that name"
                 found.complain(path, line, UNRESOLVED, what, "Deploy that rule event or trigger, or correct the name.")
+
+
+def _free_of_rules(found: _Found, rules: Collection[str]) -> None:
+    """Triggers and rule events share their names, and nobody outside fires the event of a rule."""
+    for trigger in found.triggers.values():
+        path, line = found.places["trigger", trigger.name.lower()]
+        way = trigger.start
+        own = isinstance(way, OnEvent) and way.name.lower() == trigger.name.lower()
+        if trigger.name.lower() in rules and not own:
+            what = f"{trigger.name} is a rule event"
+            found.complain(path, line, TAKEN, what, "Give the trigger a name of its own.")
+        elif isinstance(way, OnEvent) and way.external and way.name.lower() in rules:
+            what = f"{way.name} is a rule event: nobody outside fires it"
+            found.complain(path, line, TAKEN, what, "Give the external event another name.")

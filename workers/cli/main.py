@@ -46,6 +46,7 @@ COMMANDS = {
     "watch": _Named("workers.cli.watch", "watch", "Run a command for each new event of a lease history, once."),
     "facts": _Named("workers.cli.facts", "show_facts", "Show what is known of an object, since when and from whom."),
     "rules": _Named("workers.cli.rules", "rules", "List rule events, tell why they fired, and try them on facts."),
+    "jobs": _Named("workers.cli.jobs", "jobs", "List, run, follow and cancel jobs of the site."),
     "token": _Named("workers.cli.token", "token", "Make and revoke tokens of the API and the pages."),
 }
 

@@ -25,6 +25,8 @@ from workers.web import (
     buttons,
     incident_buttons,
     incident_pages,
+    job_pages,
+    jobs_api,
     metrics,
     operations,
     pages,
@@ -63,6 +65,8 @@ _ROUTERS = (
     rule_pages.router,
     rule_pages.api,
     rule_moves.router,
+    jobs_api.router,
+    job_pages.router,
     signin.router,
 )
 

@@ -110,6 +110,25 @@ class IncidentQuestion(BaseModel, extra="forbid"):
     limit: int = Field(ROWS, ge=1, le=MOST_ROWS)
 
 
+_RunState = Literal[
+    "submitted", "queued", "starting", "running", "paused", "completing", "completed", "failed", "cancelling",
+    "cancelled", "terminated",
+]  # fmt: skip
+
+
+class RunQuestion(BaseModel, extra="forbid"):
+    """Which runs of jobs: all filters given must hold."""
+
+    state: Annotated[_RunState | None, BeforeValidator(_blank)] = Field(None, description="How they stand.")
+    job: Words = Field(None, description="Name of the job.")
+    schedule: Words = Field(None, description="Name of the schedule.")
+    active: bool = Field(False, description="Only those that are not over.")
+    before: Annotated[int | None, BeforeValidator(_blank)] = Field(
+        None, ge=1, le=MOST_ID, description="Go on below the run with this id: `next` of the answer has it."
+    )
+    limit: int = Field(ROWS, ge=1, le=MOST_ROWS)
+
+
 class SilenceQuestion(BaseModel, extra="forbid"):
     """Which silences."""
 

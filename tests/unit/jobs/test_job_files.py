@@ -15,7 +15,10 @@ from tasks.constraints.xml import against_schema
 from tasks.jobs import packaged
 from tasks.jobs.model import OnCron, OnEvent, OnTime, Schedule
 from tasks.jobs.packaged import archives
+from tasks.jobs.read import read
 from tasks.jobs.schedules import write_schedule
+from tasks.site.contracts import SiteContext
+from tasks.site.settings import Settings
 from tests.job_ground import CONTEXT, archive, code_of, codes, good_site, read_site, schedule, trigger
 
 START = datetime(2031, 5, 4, 12, tzinfo=UTC)
@@ -336,3 +339,18 @@ def test_shipped_jobs_fit_their_schemas() -> None:
         assert against_schema(archives_part(f"{name}.sched"), "schedule_2_0_0.xsd") == []
         assert against_schema(archives_part(f"{name}.policy"), "job_policy_1_0_0.xsd") == []
     assert read_site({})[1] == []
+
+
+def test_triggers_share_their_names_with_rule_events() -> None:
+    context = SiteContext(Settings(), {}, {}, files=frozenset({"rules/hot.event"}))
+    files = {
+        "jobs/a.trig": trigger("HOT", '<time startin="1"/>'),
+        "jobs/b.trig": trigger("b", '<event name="Hot" external="true"/>'),
+        "jobs/c.trig": trigger("c", '<event name="hot" delay="5s"/>'),
+        "jobs/s.sched": schedule("s", "osInfo", "hot"),
+    }
+    problems = read(files, context)[1]
+    assert [(problem.path, code_of(problem)) for problem in problems] == [
+        ("jobs/a.trig", "E309"),
+        ("jobs/b.trig", "E309"),
+    ]

@@ -24,6 +24,7 @@ OPEN = {
     ("GET", "/static/catchment.css"),
     ("GET", "/static/live.js"),
     ("GET", "/static/timeline.js"),
+    ("GET", "/static/run.js"),
     ("GET", "/static/icon.svg"),
 }
 
