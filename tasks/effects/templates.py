@@ -44,15 +44,17 @@ class Templates:
     def __init__(self, sources: Mapping[str, str]) -> None:
         self._sources = sources
         self.names = sorted(name.removesuffix(f".txt{_FIRST}") for name in sources if name.endswith(_FIRST))
-        self._environment = ImmutableSandboxedEnvironment(
-            loader=FunctionLoader(self._source),
-            autoescape=lambda name: name is not None and name.endswith(".html"),
-            undefined=StrictUndefined,
-            auto_reload=False,
-        )
+        self._environment = self._made(html=False)
+        # A piece of text in a mail in HTML is escaped as well: what it fills in may come from a cloud.
+        self._html = self._made(html=True)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def _made(self, *, html: bool) -> ImmutableSandboxedEnvironment:
+        return ImmutableSandboxedEnvironment(
+            loader=FunctionLoader(self._source), autoescape=html, undefined=StrictUndefined, auto_reload=False
+        )
 
     def fill(self, name: str, context: EffectContext) -> Written:
         """Fill a template with what an effect may know: ``event``, ``target``, ``rule`` and ``key``.
@@ -93,7 +95,8 @@ class Templates:
 
     def _fill(self, name: str, values: Mapping[str, Any]) -> str:
         try:
-            whole = _bounded(self._environment.get_template(name).generate(values))
+            environment = self._html if name.endswith(".html") else self._environment
+            whole = _bounded(environment.get_template(name).generate(values))
         except TemplateNotFound as mistake:
             raise Permanent(f"{_path(name)} includes {mistake.name}, which is not in {FOLDER}/") from None
         except Exception as mistake:  # noqa: BLE001 - whatever a template does to itself, nothing of the mail is sent

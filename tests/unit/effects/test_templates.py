@@ -54,6 +54,15 @@ def problems_of(files: dict[str, str | bytes]) -> list[tuple[str, int | None, st
     return [(p.path, p.line, p.what) for p in read(contents, SiteContext(Settings(), {}, {}))[1]]
 
 
+def test_a_piece_of_text_in_a_mail_in_html_is_escaped_as_well() -> None:
+    piece = "{{ target.name }}"
+    made = templates(**{
+        "a.txt": "Subject: x\n\n{% include '_p.txt' %}", "a.html": "<p>{% include '_p.txt' %}</p>", "_p.txt": piece,
+    })  # fmt: skip
+    written = made.fill("a", context(made))
+    assert (written.text, written.html) == ("web <1>", "<p>web &lt;1&gt;</p>")
+
+
 def test_a_mail_of_a_template_arrives_as_text_and_html() -> None:
     found, problems = read({p: t.encode() for p, t in FILES.items()}, SiteContext(Settings(), {}, {}))
     assert (problems, found.names, len(found)) == ([], ["down"], 1)
