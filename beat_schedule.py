@@ -4,6 +4,11 @@
 BEAT_SCHEDULE = {
     "ask every provider for its events": {"task": "catch.tick", "schedule": 20.0, "options": {"expires": 20}},
     "start again what is due and does not move": {"task": "conveyor.sweep", "schedule": 2.0, "options": {"expires": 2}},
+    "refresh inventory as a whole where its time has come": {
+        "task": "refresh.tick",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "start requests that are due, and end those that nobody decided on": {
         "task": "requests.tick",
         "schedule": 10.0,

@@ -7,7 +7,19 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import drain, latency, plain, profile, resolutions, rule_events, rules, soak
+from benchmarks import (
+    drain,
+    judging,
+    latency,
+    leases,
+    plain,
+    profile,
+    refreshing,
+    resolutions,
+    rule_events,
+    soak,
+    timeline,
+)
 from benchmarks.report import Report, spread
 from benchmarks.stand import Setup
 
@@ -26,7 +38,18 @@ SCENARIOS: dict[str, Callable[[argparse.Namespace], drain.Run]] = {
     "stored backlog, PostgreSQL, 2 processes": lambda g: drain.drained(Setup(), g.events),
 }
 STORED = {"10,000 stored": 10_000, "1,000,000 stored": 1_000_000}
-PARTS = ("throughput", "latency", "stored", "profile", "resolutions", "rules", "rule_events")
+PARTS = (
+    "throughput",
+    "latency",
+    "stored",
+    "profile",
+    "resolutions",
+    "policies",
+    "timeline",
+    "refresh",
+    "rule_events",
+    "esi",
+)
 
 
 def main() -> int:
@@ -39,6 +62,10 @@ def main() -> int:
     parser.add_argument("--scenario", help="of the throughput, only rows whose name has this text")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long notifications are sent for latency")
     parser.add_argument("--storm", type=float, default=2000.0, help="notifications a second of the storm")
+    parser.add_argument("--stored", type=int, default=1_000_000, help="events that the timeline's ledger holds")
+    parser.add_argument(
+        "--leases", type=int, default=1000, help="messages of leases a run, each of which runs a script"
+    )
     parser.add_argument("--soak", type=float, default=0.0, help="watch the memory for so many seconds instead")
     given = parser.parse_args()
     report = Report()
@@ -50,8 +77,11 @@ def main() -> int:
         "stored": _stored,
         "profile": _profile,
         "resolutions": _resolutions,
-        "rules": _rules,
+        "policies": _policies,
+        "timeline": _timeline,
+        "refresh": _refresh,
         "rule_events": _rule_events,
+        "esi": _esi,
     }
     exact = [parts[part](report, given) for part in given.only or PARTS]
     return 0 if all(exact) else 1
@@ -153,15 +183,59 @@ def _resolutions(report: Report, given: argparse.Namespace) -> bool:
     return True
 
 
-def _rules(report: Report, given: argparse.Namespace) -> bool:
-    found = [rules.measure() for _ in range(given.rounds)]
-    report.data["rules"] = [asdict(run) for run in found]
+def _policies(report: Report, given: argparse.Namespace) -> bool:
+    found = [judging.measure() for _ in range(given.rounds)]
+    report.data["policies"] = [asdict(run) for run in found]
     row = [spread([getattr(run, part) for run in found]) for part in ("few", "many")]
     share = spread([100 * run.many / run.few for run in found])
     columns = ["microseconds an event in both stages", "five of each alone", "among 10,000 of each", "in percent"]
     lines = [["five policies and five alerts apply", *row, share]]
     report.table(f"Policies and alerts, {given.rounds} rounds", columns, lines)
     return True
+
+
+def _timeline(report: Report, given: argparse.Namespace) -> bool:
+    rounds = 10 * given.rounds
+    found = {dialect: timeline.measure(dialect, given.stored, rounds) for dialect in ("postgresql", "sqlite")}
+    report.data["timeline"] = {dialect: [page.as_dict() for page in pages] for dialect, pages in found.items()}
+    rows = [
+        [
+            f"{first.subject}, last {first.last}",
+            f"{first.events:,}",
+            *(f"{page.median:,.0f} ({page.p95:,.0f})" for page in (first, second)),
+            f"{first.size / 1000:,.0f}",
+        ]
+        for first, second in zip(*found.values(), strict=True)
+    ]
+    columns = ["the page of", "events in it", "PostgreSQL", "SQLite", "kB"]
+    title = f"The timeline with {given.stored:,} events, milliseconds: median (95 of 100) of {rounds}"
+    report.table(title, columns, rows)
+    return True
+
+
+def _refresh(report: Report, given: argparse.Namespace) -> bool:
+    storms = [refreshing.storm(objects, 4000) for objects in (1, 1000)]
+    walks = [refreshing.walk(1000, lost) for lost in (0.0, 0.1)]
+    memories = [refreshing.memory(objects) for objects in (2_000, 20_000)]
+    report.data["refresh"] = {
+        "storms": [asdict(s) for s in storms],
+        "walks": [asdict(w) for w in walks],
+        "memory": [asdict(m) for m in memories],
+    }
+    rows = [[f"a storm on {s.objects:,}", f"{s.events:,}", f"{s.requests:,}", f"{s.per_thousand:.1f}"] for s in storms]
+    report.table("Reads in a storm", ["servers", "events", "API requests", "per thousand events"], rows)
+    rows = [
+        [
+            f"{w.lost:.0%} of the events lost",
+            *(f"{n:,}" for n in (w.events, w.requests, w.full, w.events * w.full, w.astray, w.wrong)),
+        ]
+        for w in walks
+    ]
+    columns = ["1,000 operations", "events", "API requests", "of one full refresh", "of one after each event"]
+    report.table("A random walk", [*columns, "objects astray before it", "and after it"], rows)
+    rows = [[f"{m.objects:,}", f"{m.peak:.1f}"] for m in memories]
+    report.table("Memory of a full refresh", ["objects", "MB at the most"], rows)
+    return not any(w.wrong for w in walks)
 
 
 def _rule_events(report: Report, given: argparse.Namespace) -> bool:
@@ -171,13 +245,44 @@ def _rule_events(report: Report, given: argparse.Namespace) -> bool:
         [
             f"{kind}: {run.evaluations:,} evaluations, and {run.dependent}",
             spread([1000 * seconds for seconds in run.sweep_seconds]),
+            spread([1000 * seconds for seconds in run.sweep_cpu_seconds]),
             spread(run.change_milliseconds),
         ]
         for kind, run in found.items()
     ]
-    columns = ["1,000 objects, 50 rules", "milliseconds of a sweep", "milliseconds of one change"]
+    columns = ["1,000 objects, 50 rules", "milliseconds of a sweep", "CPU of its process", "milliseconds of one change"]
     report.table(f"Rule events, {max(given.rounds, 3)} rounds", columns, lines)
-    return all(statistics.median(run.sweep_seconds) < 5 for run in found.values())
+    return all(statistics.median(run.sweep_cpu_seconds) < 5 for run in found.values())
+
+
+def _esi(report: Report, given: argparse.Namespace) -> bool:
+    paces = {
+        "10 a second": (leases.NOTE, 10.0),
+        "5 a second, one script in 25 takes 2 s": (leases.NOTE + leases.SLOW, 5.0),
+    }
+    found: dict[str, dict[str, list[leases.Runs]]] = {}
+    for _ in range(given.rounds):
+        for who, make in {"plain listener": leases.Plain, "Catchment": leases.Ours}.items():
+            mine = found.setdefault(who, {})
+            run = leases.drained(make(leases.NOTE, given.leases), given.leases)
+            mine.setdefault("full queue", []).append(run)
+            for name, (note, rate) in paces.items():
+                number = int(rate * given.seconds / 2)
+                mine.setdefault(name, []).append(leases.paced(make(note, number), number, rate))
+    report.data["esi"] = {
+        who: {n: [r.as_dict() for r in runs] for n, runs in mine.items()} for who, mine in found.items()
+    }
+    rows = [[who, spread([run.rate for run in mine["full queue"]])] for who, mine in found.items()]
+    title = f"Leases that run scripts, {given.rounds} rounds of {given.leases:,} messages"
+    report.table(title, ["a full queue", "scripts a second, median (least to most)"], rows)
+    rows = [
+        [f"{who}, {name}", *(spread([getattr(run, part) for run in mine[name]]) for part in ("median", "p99", "worst"))]
+        for name in paces
+        for who, mine in found.items()
+    ]
+    columns = ["milliseconds from sent to script started", "median", "99 of 100", "worst"]
+    report.table(f"Leases: time to script start, {given.rounds} rounds of {given.seconds / 2:.0f} s", columns, rows)
+    return all(run.exact for mine in found.values() for runs in mine.values() for run in runs)
 
 
 def _soak(report: Report, seconds: float) -> int:

@@ -36,9 +36,10 @@ _RULE = """<event><context><vmhost/></context><trigger><gt fact="vmhost.vm.count
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Seconds of a sweep with its evaluations, and milliseconds of one change with those that it leads to."""
+    """Seconds of a sweep and of its process, its evaluations; milliseconds of one change, and what that leads to."""
 
     sweep_seconds: list[float]
+    sweep_cpu_seconds: list[float]
     evaluations: int
     change_milliseconds: list[float]
     dependent: int
@@ -92,12 +93,15 @@ def _measure(ledger: Ledger, objects: int, number: int, rounds: int) -> Asked:
     sweep(ledger, _SETTINGS, ruleset, now)
     ask_changed(ledger, _SETTINGS, ruleset, now)
     sweeps: list[float] = []
+    cpu: list[float] = []
     changes: list[float] = []
     evaluations = dependent = 0
     for n in range(rounds):
         moment = now + timedelta(seconds=n + 1)
+        used = time.process_time()
         took, (evaluations, _) = _timed(lambda at=moment: sweep(ledger, _SETTINGS, ruleset, at))  # type: ignore[misc]  # bound at once
         sweeps.append(took)
+        cpu.append(time.process_time() - used)
         with ledger.transaction() as session:
             count = Count()
             write = Write(FactRef("resource", "r0007"), "resource.loadaverage", 30 + n)
@@ -106,7 +110,7 @@ def _measure(ledger: Ledger, objects: int, number: int, rounds: int) -> Asked:
         took, (dependent, _) = _timed(lambda at=moment: ask_changed(ledger, _SETTINGS, ruleset, at))  # type: ignore[misc]  # as above
         changes.append(took * 1000)
     ledger.close()
-    return Asked(sweeps, evaluations, changes, dependent)
+    return Asked(sweeps, cpu, evaluations, changes, dependent)
 
 
 def _timed(work: Callable[[], _T]) -> tuple[float, _T]:

@@ -46,6 +46,7 @@ class Setup:
     """What is measured: where the ledger lives, how many policies, how many worker processes, which settings.
 
     With ``effects`` one of the applying policies holds and asks for its action; else all are judged and none holds.
+    ``files`` lie in the site as well. ``kind`` of provider and ``topic`` are those of the bus.
     """
 
     ledger: str = "postgresql"
@@ -56,6 +57,9 @@ class Setup:
     provider: Mapping[str, Any] | None = None
     action: Mapping[str, Any] = field(default_factory=lambda: {"log": {"message": "never"}})
     effects: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "openstack"
+    topic: str = "notifications"
 
 
 class Stand:
@@ -65,6 +69,7 @@ class Stand:
         self.setup = setup
         self.queue = f"catchment_bench_{uuid.uuid4().hex[:8]}"
         self._folder = Path(tempfile.mkdtemp(prefix="catchment-bench-"))
+        self.site = self._folder / "site"
 
     def __enter__(self) -> Self:
         redis.Redis.from_url(BROKER).flushdb()
@@ -215,12 +220,15 @@ class Stand:
             connection.execute(statement)
 
     def _site(self) -> Path:
-        site = self._folder / "site"
+        site = self.site
         (site / "policies").mkdir(parents=True)
+        for name, text in self.setup.files.items():
+            (site / name).parent.mkdir(exist_ok=True)
+            (site / name).write_text(text)
         (site / "catchment.toml").write_text("")
         bus = {"urls": [f"amqp://guest:guest@{RABBITMQ}"], "queue": self.queue}
-        bus["exchanges"] = {self.queue: ["notifications.*"]}
-        provider = self.setup.provider or {"type": "openstack", "monitor": "amqp", "inventory": "none", "amqp": bus}
+        bus["exchanges"] = {self.queue: [f"{self.setup.topic}.*"]}
+        provider = self.setup.provider or {"type": self.setup.kind, "monitor": "amqp", "inventory": "none", "amqp": bus}
         clouds = provider.get("clouds")
         if clouds:
             (site / "clouds.yaml").write_text(json.dumps({"clouds": clouds}))

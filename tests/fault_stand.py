@@ -85,6 +85,16 @@ class Redis:
         self._process.kill()
         self._process.wait()
 
+    def pause(self) -> None:
+        """Stop it where it is: connections are taken, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def flush(self) -> None:
         """Throw everything in it away."""
         import redis
@@ -110,6 +120,8 @@ class Stand:
         tree: Path = SOURCE,
         ledger_revision: str = "head",
         site: Path | None = None,
+        clouds: str | None = None,
+        inventory: str = "none",
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -126,6 +138,8 @@ class Stand:
         self._tree = tree
         self._ledger_revision = ledger_revision
         self._more = site
+        self._clouds = clouds
+        self._inventory = inventory
         self._bus = bus
         self._lines = tuple(lines)
         self._sent = 0
@@ -201,12 +215,21 @@ class Stand:
 
     def publish(self, count: int, *, objects: int = 7, twice: bool = False, shuffle: Random | None = None) -> None:
         """Send numbered notifications that servers were switched off, each perhaps twice, or in any order."""
-        numbers = [n for n in range(self._sent, self._sent + count) for _ in range(2 if twice else 1)]
+        bodies = [body for body in self.write(count, objects=objects) for _ in range(2 if twice else 1)]
         if shuffle is not None:
-            shuffle.shuffle(numbers)
-        self._sent += count
-        self.publish_bodies(notification(number, objects, self._began) for number in numbers)
+            shuffle.shuffle(bodies)
+        self.publish_bodies(bodies)
         # All of them were confirmed by the broker, or we would not be here.
+        self.accept(count)
+
+    def write(self, count: int, *, objects: int = 7) -> list[bytes]:
+        """The next numbered notifications, for a test that sends them by another road; they count as attempted."""
+        numbers = range(self._sent, self._sent + count)
+        self._sent += count
+        return [notification(number, objects, self._began) for number in numbers]
+
+    def accept(self, count: int) -> None:
+        """So many of them were accepted by whom they were sent to."""
         self._accepted += count
 
     @property
@@ -292,6 +315,10 @@ class Stand:
             asked = session.scalar(select(Effect.id).where(Effect.state == ASKED).limit(1))
         return stored >= self._sent and pending is None and asked is None
 
+    def delete_queue(self) -> None:
+        """Take the provider's queue away, with all that is in it."""
+        self._channel().queue_delete(self.name)
+
     def consumers(self) -> int:
         """How many listeners consume the provider's queue."""
         return int(self._channel().queue_declare(self.name, passive=True).consumer_count)
@@ -346,9 +373,12 @@ class Stand:
             "name": "cloud",
             "type": "openstack",
             "monitor": "amqp",
-            "inventory": "none",
+            "inventory": self._inventory,
             "amqp": {"urls": list(self._bus), "queue": self.name, "exchanges": {self.name: ["notifications.*"]}},
         }
+        if self._clouds is not None:
+            (site / "clouds.yaml").write_text(self._clouds)
+            provider["cloud"] = "demo"
         policy = {
             "name": "append",
             "target": "server",

@@ -34,14 +34,16 @@ class FakeCloud:
         self.reads: Counter[ObjectRef | str] = Counter()
         self.during: dict[ObjectRef | str, Callable[[], Any]] = {}
         self.opened = self.closed = 0
+        self.kinds: tuple[str, ...] = ("network", "server")
 
     def reader(self) -> type[Any]:
         cloud = self
 
         class Reader:
-            kinds: ClassVar[tuple[str, ...]] = ("network", "server")
+            kinds: ClassVar[tuple[str, ...]] = cloud.kinds
 
             def __init__(self, config: ProviderConfig) -> None:
+                type(self).kinds = cloud.kinds
                 cloud.opened += 1
                 cloud.answer("sign in")
 
@@ -81,6 +83,12 @@ def target(ledger: Ledger, ref: ObjectRef = SERVER) -> RefreshTarget:
     with ledger.reading() as session:
         query = select(RefreshTarget).where(RefreshTarget.kind == ref.kind, RefreshTarget.ref == ref.id)
         return session.scalars(query).one()
+
+
+def target_states(ledger: Ledger) -> dict[str, str]:
+    """By kind and id, where each refresh target stands."""
+    with ledger.reading() as session:
+        return {f"{row.kind}/{row.ref}": row.state for row in session.scalars(select(RefreshTarget))}
 
 
 def known(ledger: Ledger, ref: ObjectRef = SERVER) -> InventoryObject | None:

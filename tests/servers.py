@@ -28,11 +28,12 @@ def free_port() -> int:
 class RabbitNode:
     """A RabbitMQ node. Use it in a ``with`` statement; skips where RabbitMQ is not installed or not ours to start."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, plugins: tuple[str, ...] = ()) -> None:
         if not (_RABBITMQ / "rabbitmq-server").exists() or os.geteuid() != 0:
             pytest.skip("a RabbitMQ node of the test's own needs Debian's rabbitmq-server and root")
         folder.mkdir()
         self.port = free_port()
+        (folder / "plugins").write_text(f"[{','.join(plugins)}].\n")
         (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
         self._environment = {
             **os.environ,

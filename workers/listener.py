@@ -15,18 +15,21 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import or_, update
 
+from tasks.catch.absence import note_absence
 from tasks.catch.ahead import Ahead
 from tasks.catch.ingest import Ingest
 from tasks.catch.poll import enrol, ingest_for, note_failure, start
 from tasks.catch.pressure import Pressure
 from tasks.conveyor import launch
 from tasks.conveyor.installation import Installation
+from tasks.ledger import pulse
 from tasks.ledger.providers import Provider
 from tasks.model import clock
 from tasks.model.errors import CatchmentError
 from tasks.providers.choose import Choice
-from tasks.providers.contracts import Batch, Monitor, ProviderConfig
+from tasks.providers.contracts import Batch, ProviderConfig
 from tasks.providers.table import kinds
+from tasks.providers.watched import WatchedMonitor
 from workers import app as application
 from workers import logs
 from workers.embedded import wait_for_broker
@@ -52,7 +55,7 @@ class Listener:
         self._installation = installation
         self._provider = provider
         self._stopping = stopping
-        self._monitor: Monitor | None = None
+        self._monitor: WatchedMonitor | None = None
         self._signed = 0.0
         self._left_to = ""
         self._pressure = Pressure(installation)
@@ -99,6 +102,7 @@ class Listener:
         ingest = ingest_for(self._installation, self._provider, kind, known)
         try:
             monitor.start(cursor)
+            note_absence(self._installation, self._provider, known, monitor)
             log.info("listening", provider=self._provider.name, monitor=choice.monitor_class.name)
             while not self._stopping.is_set():
                 self._sign(known)
@@ -122,7 +126,7 @@ class Listener:
             )
         self._stopping.wait(RECHECK_SECONDS)
 
-    def _take(self, monitor: Monitor, ingest: Ingest, name: str, known: int) -> None:
+    def _take(self, monitor: WatchedMonitor, ingest: Ingest, name: str, known: int) -> None:
         """Store what comes until a lull. While the ledger writes one batch, the next one is read already."""
         settings = self._installation.site.settings
 
@@ -155,7 +159,7 @@ class Listener:
             session.execute(
                 update(Provider)
                 .where(Provider.id == known, mine)
-                .values(listener=self._installation.worker, listener_at=now, contact_at=now)
+                .values(listener=self._installation.worker, listener_at=now, **pulse.contacted(now))
             )
 
 

@@ -13,6 +13,7 @@ OTHERS = ("catch", "read", "effects", "control", agent_queue(None))
 ROUTES = {
     "catch.*": {"queue": "catch"},
     "refresh.read": {"queue": "read"},
+    "refresh.tick": {"queue": "control"},
     "effects.run": {"queue": "effects"},
     "conveyor.*": {"queue": "control"},
     "requests.*": {"queue": "control"},

@@ -14,6 +14,7 @@ def parts() -> Sequence[Part]:
     The rooms are imported here and not above, so that a command that reads no site starts quickly.
     """
     from tasks.alert import read as alerts
+    from tasks.alert.scripts import read as scripts
     from tasks.effects import templates
     from tasks.jobs import read as jobs
     from tasks.policy import read as policies
@@ -22,8 +23,15 @@ def parts() -> Sequence[Part]:
     from tasks.switchboard import read as automate
 
     return (
-        automate.PART, templates.PART, profiles.PART, policies.PART, alerts.PART, rules.PART, jobs.PART,
-    )  # fmt: skip
+        automate.PART,
+        templates.PART,
+        profiles.PART,
+        policies.PART,
+        alerts.PART,
+        scripts.PART,
+        rules.PART,
+        jobs.PART,
+    )
 
 
 def kinds() -> Mapping[str, ProviderKind]:

@@ -16,7 +16,7 @@ from tasks.model.errors import DepthExceeded
 from tasks.model.event import PROVIDER_EVENT, Event, Message, Normalised, ObjectRef, raised_as, raw_type_of
 from tasks.model.outcome import AlertState, Ask, DeliveryFacts, Finding, Firing, Handler, ObjectFacts, Outcome, Raise
 from tasks.policy.handle import policy_handler
-from tasks.providers.table import kinds
+from tasks.providers.table import converter_of
 from tasks.refresh.handle import refresh_handler
 from tasks.site.contracts import Site
 from tasks.switchboard.handle import switchboard_handler
@@ -125,7 +125,9 @@ class Simulation:
     def __init__(self, site: Site, provider: str, objects: Mapping[ObjectRef, Mapping[str, Any]]) -> None:
         self._site = site
         self._provider = provider
-        self._converter = kinds()[site.providers[provider].kind].converter
+        configured = site.providers[provider]
+        self._converter = converter_of(configured)
+        self._source = getattr(configured.options, "source", None) or self._converter.source
         self._view = MemoryView(site, objects)
         self._handlers: dict[str, Handler] = {
             "convert": normaliser({provider: self._converter}),
@@ -151,7 +153,7 @@ class Simulation:
             identity.resource_id,
         )
         payload = {"form": message.form, "content": message.content}
-        event = Event(next(self._ids), self._provider, self._converter.source, PROVIDER_EVENT, facts, payload)
+        event = Event(next(self._ids), self._provider, self._source, PROVIDER_EVENT, facts, payload)
         return self._walk(event, ORDER)
 
     def _walk(self, event: Event, stages: tuple[str, ...]) -> Simulated:
@@ -189,6 +191,7 @@ class Simulation:
             resource_kind=wish.target.kind,
             resource_id=wish.target.id,
             parents=cause.facts.parents,
+            details=cause.facts.details,
             tenant_id=cause.facts.tenant_id,
             actor=cause.facts.actor,
             host=cause.facts.host,

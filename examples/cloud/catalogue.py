@@ -27,6 +27,8 @@ ENTRIES = (
     Entry("network", "neutron", "/network"),
     Entry("image", "glance", "/image"),
     Entry("volumev3", "cinderv3", "/volume/v3/{project}"),
+    Entry("orchestration", "heat", "/orchestration/v1/{project}"),
+    Entry("baremetal", "ironic", "/baremetal"),
     Entry("metering", "ceilometer", "/metering"),
     Entry("event", "panko", "/event"),
 )
@@ -34,7 +36,7 @@ ENTRIES = (
 
 def catalogue(world: World, base: str, project_id: str) -> list[dict[str, Any]]:
     """The catalogue inside a token."""
-    return [
+    here = [
         {
             "id": service_id(world, entry),
             "type": entry.type,
@@ -44,6 +46,13 @@ def catalogue(world: World, base: str, project_id: str) -> list[dict[str, Any]]:
         for entry in ENTRIES
         if entry.type not in world.absent
     ]
+    return here + [_elsewhere(world, kind, url) for kind, url in world.elsewhere.items()]
+
+
+def _elsewhere(world: World, kind: str, url: str) -> dict[str, Any]:
+    entry = Entry(kind, kind, "")
+    endpoints = [_endpoint(world, entry, interface, url, "") for interface in INTERFACES]
+    return {"id": service_id(world, entry), "type": kind, "name": kind, "endpoints": endpoints}
 
 
 def service_id(world: World, entry: Entry) -> str:

@@ -1,21 +1,22 @@
-"""Nova's smaller lists: hosts, services, zones, aggregates, key pairs, groups, and parts of a server."""
+"""Nova's smaller lists: hosts, services, zones, and parts of a server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from examples.cloud.compute_groups import ComputeGroups, zone_of
 from examples.cloud.compute_views import host_figures, hypervisor_view
 from examples.cloud.notices import micros
 from examples.cloud.records import Hypervisor, Server
 from examples.cloud.refusals import Missing
 from examples.cloud.tokens import Tokens
-from examples.cloud.wire import Request, Response, Service, page
+from examples.cloud.wire import Request, Response, page
 
 if TYPE_CHECKING:
     from examples.cloud.world import World
 
 
-class ComputeLists(Service):
+class ComputeLists(ComputeGroups):
     """What nova lists besides servers and flavors."""
 
     def __init__(self, world: World, tokens: Tokens) -> None:
@@ -27,20 +28,8 @@ class ComputeLists(Service):
         self.route("GET", "/v2.1/os-services", self.services)
         self.route("GET", "/v2.1/os-availability-zone", self.zones)
         self.route("GET", "/v2.1/os-availability-zone/detail", self.zones)
-        self.route("GET", "/v2.1/os-aggregates", self.aggregates)
-        self.route("GET", "/v2.1/os-keypairs", self.keypairs)
-        self.route("GET", "/v2.1/os-server-groups", self.groups)
         self.route("GET", "/v2.1/servers/{key}/os-volume_attachments", self.attachments)
         self.route("GET", "/v2.1/servers/{key}/os-interface", self.interfaces)
-
-    def _listed(
-        self, request: Request, name: str, items: list[dict[str, Any]], following: str | None = None
-    ) -> Response:
-        """A list, with the link to its next page where there may be one."""
-        body: dict[str, Any] = {name: items}
-        if following is not None:
-            body[f"{name}_links"] = [{"rel": "next", "href": f"{request.root}{request.path}?{following}"}]
-        return Response(200, body)
 
     def _reach(self, request: Request, key: str) -> Server:
         """A server that the token may touch."""
@@ -120,62 +109,16 @@ class ComputeLists(Service):
         moment = {"available": True, "active": True, "updated_at": micros(self.world.now())}
         places = {
             "internal": {"control1": {"nova-scheduler": moment, "nova-conductor": moment}},
-            "nova": {name: {"nova-compute": moment} for name in self.world.hypervisors},
         }
+        for name in self.world.hypervisors:
+            places.setdefault(zone_of(self.world, name), {})[name] = {"nova-compute": moment}
+        places.setdefault("nova", {})
         zones = [
             {"zoneName": name, "zoneState": {"available": True}, "hosts": hosts if detail else None}
             for name, hosts in places.items()
             if detail or name != "internal"
         ]
         return Response(200, {"availabilityZoneInfo": zones})
-
-    def aggregates(self, request: Request) -> Response:
-        """Groups of hosts."""
-        request.need_admin("os_compute_api:os-aggregates:index")
-        shown = []
-        for aggregate in self.world.servers.aggregates.values():
-            view: dict[str, Any] = {
-                "id": aggregate.id,
-                "name": aggregate.name,
-                "hosts": list(aggregate.hosts),
-                "metadata": dict(aggregate.metadata),
-                "created_at": micros(aggregate.created_at),
-                "updated_at": None,
-                "deleted_at": None,
-                "deleted": False,
-                "availability_zone": aggregate.metadata.get("availability_zone"),
-            }
-            if request.version >= (2, 41):
-                view["uuid"] = aggregate.uuid
-            shown.append(view)
-        return Response(200, {"aggregates": shown})
-
-    def keypairs(self, request: Request) -> Response:
-        """The user's key pairs."""
-        more = {"type": "ssh"} if request.version >= (2, 2) else {}
-        shown = [
-            {"keypair": {"name": k.name, "public_key": k.public_key, "fingerprint": k.fingerprint, **more}}
-            for k in self.world.servers.keypairs.values()
-            if k.user_id == request.token.user.id
-        ]
-        return Response(200, {"keypairs": shown})
-
-    def groups(self, request: Request) -> Response:
-        """Server groups of the project."""
-        project = request.token.project
-        shown = []
-        for group in self.world.servers.groups.values():
-            if project is None or group.project_id != project.id:
-                continue
-            view: dict[str, Any] = {"id": group.id, "name": group.name, "members": list(group.members)}
-            if request.version >= (2, 64):
-                view |= {"policy": group.policy, "rules": {}}
-            else:
-                view |= {"policies": [group.policy], "metadata": {}}
-            if request.version >= (2, 13):
-                view |= {"project_id": group.project_id, "user_id": group.user_id}
-            shown.append(view)
-        return Response(200, {"server_groups": shown})
 
     def attachments(self, request: Request, key: str) -> Response:
         """The volumes of a server."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from examples.cloud.compute_groups import zone_of
 from examples.cloud.notices import micros, whole
 from examples.cloud.records import Flavor, Hypervisor, Server
 from examples.cloud.wire import Request
@@ -40,7 +41,7 @@ def server_view(world: World, request: Request, server: Server, *, single: bool 
         "accessIPv6": "",
         "links": links(request, "servers", server.id),
         "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": "nova" if server.host else "",
+        "OS-EXT-AZ:availability_zone": zone_of(world, server.host) if server.host else "",
         "config_drive": "",
         "key_name": server.key_name,
         "OS-SRV-USG:launched_at": micros(server.launched_at) if server.launched_at else None,

@@ -217,3 +217,36 @@ class ServerGroup:
     project_id: str
     user_id: str
     members: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Backup:
+    """A backup of a volume; ``size`` in GiB."""
+
+    id: str
+    name: str
+    volume_id: str
+    project_id: str
+    user_id: str
+    size: int
+    created_at: datetime
+    updated_at: datetime
+    status: str = "creating"
+
+
+@dataclass(slots=True)
+class Stack:
+    """A stack. ``resources`` maps a resource's name to its type and the id of what it is."""
+
+    id: str
+    name: str
+    project_id: str
+    owner: str
+    created_at: datetime
+    updated_at: datetime | None = None
+    action: str = "CREATE"
+    status: str = "IN_PROGRESS"
+    reason: str = ""
+    description: str = ""
+    parent_id: str | None = None
+    resources: dict[str, tuple[str, str]] = field(default_factory=dict)

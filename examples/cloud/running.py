@@ -20,7 +20,9 @@ from examples.cloud.faults import Faults
 from examples.cloud.identity_api import Identity
 from examples.cloud.image_api import Images
 from examples.cloud.network_api import Network
+from examples.cloud.node_api import Baremetal
 from examples.cloud.seed import PASSWORD
+from examples.cloud.stack_api import Orchestration
 from examples.cloud.tokens import Tokens
 from examples.cloud.volume_api import BlockStorage
 from examples.cloud.wire import Request, Response, Service
@@ -31,7 +33,10 @@ BODY_LIMIT = 1_048_576
 #: Paths that are counted one by one; further ones are counted together.
 COUNTED_PATHS = 10_000
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?")
-_SERVICES: tuple[type[Service], ...] = (Identity, Compute, Network, Images, BlockStorage, Panko, Ceilometer)
+_SERVICES: tuple[type[Service], ...] = (
+    *(Identity, Compute, Network, Images, BlockStorage, Orchestration),
+    *(Baremetal, Panko, Ceilometer),
+)
 
 
 class Cloud:

@@ -36,6 +36,7 @@ def sow(world: World) -> None:
     data = world.volumes.create("db-data", size=20, actor=demo)
     world.volumes.attach(data.id, world.servers.named("db-1").id, actor=demo)
     world.servers.create("alice-1", actor=world.actor("alice", "research"), flavor="tiny")
+    world.nodes.sow()
 
 
 def _people(world: World) -> None:

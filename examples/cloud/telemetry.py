@@ -140,6 +140,12 @@ def _identity(notice: Notice, traits: Traits) -> None:
     _put(traits, "domain_id", initiator.get("domain_id"))
 
 
+def _stack(notice: Notice, traits: Traits) -> None:
+    payload = notice.payload
+    _put(traits, "resource_id", payload.get("stack_identity"))
+    _put(traits, "name", payload.get("stack_name"))
+
+
 def _network(notice: Notice, traits: Traits) -> None:
     kind = notice.event_type.split(".", 1)[0]
     body = notice.payload.get(kind)
@@ -155,5 +161,6 @@ _FAMILIES: tuple[tuple[str, Callable[[Notice, Traits], None]], ...] = (
     ("snapshot.", _snapshot),
     ("image.", _image),
     ("identity.", _identity),
+    ("orchestration.stack.", _stack),
     *((f"{kind}.", _network) for kind in _NETWORK),
 )

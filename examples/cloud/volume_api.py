@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from examples.cloud.backup_api import VolumeBackups, links, listed
 from examples.cloud.notices import micros
 from examples.cloud.records import Snapshot, Volume
 from examples.cloud.refusals import BadRequest, Missing, NotAcceptable, Refusal
 from examples.cloud.tokens import Tokens
 from examples.cloud.volumes import HOST
-from examples.cloud.wire import Request, Response, Service, page
+from examples.cloud.wire import Request, Response, page
 
 if TYPE_CHECKING:
     from examples.cloud.world import World
@@ -26,7 +27,7 @@ _FAULTS = {
 _VERSION = re.compile(r"volume (\d{1,3})\.(\d{1,4})")
 
 
-class BlockStorage(Service):
+class BlockStorage(VolumeBackups):
     """The block storage API under ``/volume``."""
 
     prefix = "/volume"
@@ -92,15 +93,6 @@ class BlockStorage(Service):
         """All versions."""
         return Response(200, self._versions(request))
 
-    def _own(self, request: Request, project_id: str) -> bool:
-        project = request.token.project
-        return project is not None and project.id == project_id
-
-    def _everything(self, request: Request) -> bool:
-        """Whether all projects are asked for; cinder overlooks the wish of those who may not."""
-        wish = (request.param("all_tenants") or "0").lower() in ("1", "true", "yes")
-        return wish and request.token.is_admin
-
     def _page(self, request: Request) -> tuple[list[Volume], str | None]:
         everything = self._everything(request)
         shown = [v for v in self.world.volumes.volumes.values() if everything or self._own(request, v.project_id)]
@@ -113,13 +105,13 @@ class BlockStorage(Service):
     def volumes(self, request: Request, project: str = "") -> Response:
         """Volumes, in short."""
         shown, following = self._page(request)
-        brief = [{"id": v.id, "name": v.name, "links": _links(request, "volumes", v.id)} for v in shown]
-        return _listed(request, "volumes", brief, following)
+        brief = [{"id": v.id, "name": v.name, "links": links(request, "volumes", v.id)} for v in shown]
+        return listed(request, "volumes", brief, following)
 
     def volumes_detail(self, request: Request, project: str = "") -> Response:
         """Volumes, with all details."""
         shown, following = self._page(request)
-        return _listed(request, "volumes", [self._view(request, volume) for volume in shown], following)
+        return listed(request, "volumes", [self._view(request, volume) for volume in shown], following)
 
     def _reach(self, request: Request, key: str) -> Volume:
         volume = self.world.volumes.get(key)
@@ -145,7 +137,7 @@ class BlockStorage(Service):
             "snapshot_id": None,
             "source_volid": None,
             "metadata": dict(volume.metadata),
-            "links": _links(request, "volumes", volume.id),
+            "links": links(request, "volumes", volume.id),
             "user_id": volume.user_id,
             "bootable": "false",
             "encrypted": False,
@@ -189,7 +181,7 @@ class BlockStorage(Service):
         everything = self._everything(request)
         found = [s for s in self.world.volumes.snapshots.values() if everything or self._own(request, s.project_id)]
         shown, following = page(found, request, lambda snapshot: snapshot.id)
-        return _listed(request, "snapshots", [_snapshot(snapshot) for snapshot in shown], following)
+        return listed(request, "snapshots", [_snapshot(snapshot) for snapshot in shown], following)
 
     def snapshot(self, request: Request, key: str, project: str = "") -> Response:
         """One snapshot."""
@@ -253,22 +245,6 @@ def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "os-extended-snapshot-attributes:project_id": snapshot.project_id,
         "os-extended-snapshot-attributes:progress": "100%",
     }
-
-
-def _links(request: Request, kind: str, key: str) -> list[dict[str, str]]:
-    project = request.token.project
-    own = f"/{project.id}" if project else ""
-    return [
-        {"rel": "self", "href": f"{request.root}/v3{own}/{kind}/{key}"},
-        {"rel": "bookmark", "href": f"{request.root}{own}/{kind}/{key}"},
-    ]
-
-
-def _listed(request: Request, name: str, items: list[dict[str, Any]], following: str | None) -> Response:
-    body: dict[str, Any] = {name: items}
-    if following is not None:
-        body[f"{name}_links"] = [{"rel": "next", "href": f"{request.root}{request.path}?{following}"}]
-    return Response(200, body)
 
 
 def _microversion(request: Request) -> tuple[int, int]:

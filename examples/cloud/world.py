@@ -11,13 +11,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from examples.cloud.backups import Backups
 from examples.cloud.event_store import EventStore
+from examples.cloud.groupings import Groupings
 from examples.cloud.moves import Moves
 from examples.cloud.networks import Networks
+from examples.cloud.nodes import Nodes
 from examples.cloud.notices import Notice
 from examples.cloud.records import Actor, Flavor, Hypervisor, Image, Project, User
 from examples.cloud.seed import sow
 from examples.cloud.servers import Servers
+from examples.cloud.stacks import Stacks
 from examples.cloud.telemetry import event_of
 from examples.cloud.volumes import Volumes
 
@@ -51,11 +55,17 @@ class World:
         self.volumes = Volumes(self)
         self.servers = Servers(self)
         self.moves = Moves(self, self.servers)
+        self.groupings = Groupings(self)
+        self.backups = Backups(self)
+        self.stacks = Stacks(self)
+        self.nodes = Nodes(self)
         self.events = EventStore()
         self.notices: deque[Notice] = deque(maxlen=KEPT_NOTICES)
         self.listeners: list[Callable[[Notice], None]] = []
         #: Service types that the catalogue leaves out.
         self.absent: set[str] = set()
+        #: Services that run elsewhere, by their type: where the catalogue says that they are.
+        self.elsewhere: dict[str, str] = {}
         sow(self)
 
     def now(self) -> datetime:
@@ -139,6 +149,28 @@ class World:
             del self.projects[project_id]
             self._audit(actor or self.actor(), "project", "deleted", project_id)
 
+    def update_project(self, project_id: str, description: str, actor: Actor | None = None) -> Project:
+        """Describe a project anew. Raises ``KeyError`` for one that is not there."""
+        with self.lock:
+            project = self.projects[project_id]
+            project.description = description
+            self._audit(actor or self.actor(), "project", "updated", project_id)
+            return project
+
+    def create_user(self, name: str, actor: Actor | None = None) -> User:
+        """Make a user without roles."""
+        with self.lock:
+            user = User(self.hex_id(), name, self.hex_id())
+            self.users[user.id] = user
+            self._audit(actor or self.actor(), "user", "created", user.id)
+            return user
+
+    def delete_user(self, user_id: str, actor: Actor | None = None) -> None:
+        """Remove a user. Raises ``KeyError`` for one that is not there."""
+        with self.lock:
+            del self.users[user_id]
+            self._audit(actor or self.actor(), "user", "deleted", user_id)
+
     def _audit(self, actor: Actor, kind: str, action: str, target: str) -> None:
         payload = {
             "typeURI": "http://schemas.dmtf.org/cloud/audit/1.0/event",
@@ -157,7 +189,10 @@ class World:
                 "request_id": actor.request_id,
                 "username": actor.user.name,
             },
-            "target": {"id": target, "typeURI": f"data/security/{kind}"},
+            "target": {
+                "id": target,
+                "typeURI": "data/security/account/user" if kind == "user" else f"data/security/{kind}",
+            },
             "resource_info": target,
         }
         self.publish(actor, "keystone", f"identity.{kind}.{action}", "identity.control1", payload)

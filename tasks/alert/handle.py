@@ -10,6 +10,7 @@ from typing import Any
 from tasks.alert.model import Alert, AlertSet
 from tasks.alert.reading import HOLDS, OPEN
 from tasks.alert.reading import judge as judge_readings
+from tasks.alert.scripts.run import run_scripts
 from tasks.expressions.actions import ask
 from tasks.expressions.facts import Facts
 from tasks.expressions.inner import put
@@ -30,6 +31,13 @@ SUMMARY_LIMIT = 500
 
 
 def alert_handler(event: Event, view: View) -> Outcome:
+    """The alerts and the script actions that name the event's type, neither touched by what the other comes to."""
+    outcome = _alerts(event, view)
+    run_scripts(event, view, outcome)
+    return outcome
+
+
+def _alerts(event: Event, view: View) -> Outcome:
     """The alerts that name the event's type.
 
     On an internal event they are those of its target, and only where the switchboard asked for policies

@@ -26,13 +26,15 @@ def receive(ledger: Ledger, settings: Settings, alerts: AlertSet, now: datetime)
     """Raise ``reading_received`` for fresh readings that an alert looks at; returns the lanes to ring for.
 
     The event's raw type is the reading's name. Where there was an event in these 20 s already the reading stays
-    fresh, so that the last one of a series is never overlooked.
+    fresh, so that the last one of a series is never overlooked. Those before it do not stay: one object with very
+    many would fill the page, and no other one would be looked at.
     """
     with ledger.transaction() as session:
         fresh = readings.take_fresh(session, PAGE)
         watched = {(one.thing, one.name) for one in fresh if alerts.watching(one.name, one.thing.ref.kind)}
         raised, lanes = _raise(session, settings, watched, now)
-        done = [one.id for one in fresh if (pair := (one.thing, one.name)) not in watched or pair in raised]
+        last = {(one.thing, one.name): one.id for one in fresh if (one.thing, one.name) in watched - raised}
+        done = [one.id for one in fresh if last.get((one.thing, one.name)) != one.id]
         if done:
             readings.looked_at(session, done)
     return lanes

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import case, text, update
+from sqlalchemy import case, update
 from sqlalchemy.orm import Session
 
+from tasks.catch.absence import note_losses
 from tasks.catch.lateness import late_ones
 from tasks.catch.reading import Caught, unwrap
-from tasks.catch.twins import SortedOut, pair_twins
+from tasks.catch.sightings import Sightings
 from tasks.conveyor import failpoints
 from tasks.conveyor.claim import busy_lanes
 from tasks.conveyor.order import ORDER
-from tasks.ledger import bulk
-from tasks.ledger.base import Moment
-from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Notification, Place, Sighting
+from tasks.ledger import bulk, pulse
+from tasks.ledger.events import DEAD, PENDING, DeadLetter, Event, Notification, Place
 from tasks.ledger.providers import Cursor, Provider
 from tasks.ledger.session import CATCH_LOCK, Ledger, lock
 from tasks.ledger.tally import Count
@@ -66,6 +66,7 @@ class Ingest:
         provider_id: int,
         converter: Converter,
         ignore: frozenset[str],
+        losses: Mapping[str, str] | None = None,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
@@ -73,7 +74,12 @@ class Ingest:
         self._provider_id = provider_id
         self._converter = converter
         self._ignore = ignore
+        self._losses = losses or {}
         self._lanes = settings.conveyor.lanes
+
+    def read(self, notifications: Sequence[Raw]) -> tuple[list[Caught], int]:
+        """Read notifications, before any transaction; returns them with the number of rejected messages."""
+        return unwrap(self._converter, notifications, self._ignore, self._settings.catch.body_limit_bytes)
 
     def store(
         self,
@@ -87,20 +93,41 @@ class Ingest:
         ``lease`` is the owner under whose catch lease this happens, if any. Raises
         :class:`tasks.model.errors.LeaseLost` where somebody else holds it by now: nothing is stored then.
         """
-        caught, rejected = unwrap(self._converter, notifications, self._ignore, self._settings.catch.body_limit_bytes)
+        return self.write(*self.read(notifications), cursor, monitor, lease)
+
+    def write(
+        self,
+        caught: Sequence[Caught],
+        rejected: int = 0,
+        cursor: Mapping[str, Any] | None = None,
+        monitor: str | None = None,
+        lease: str | None = None,
+        beside: Callable[[Session, Stored], None] | None = None,
+    ) -> Stored:
+        """Write what :meth:`read` returned, as :meth:`store` does.
+
+        Without a monitor it was pushed here: that says nothing of how the provider's monitor is. ``beside``
+        writes in the same transaction how far a gap is filled: what comes so tells nothing of the present.
+        """
         result = Stored(received=len(caught) + rejected, rejected=rejected)
         held: set[int] = set()
         with self._ledger.transaction() as session:
             # Listener and tick may store for one provider at once; one after the other, they cannot double a fact.
             lock(session, CATCH_LOCK, self._provider_id)
             now = clock.now()
-            sorted_out = self._tell_apart(session, caught)
-            fresh = sorted_out.fresh
+            sightings = Sightings(session, self._provider_id, caught)
+            fresh = sightings.fresh
             result.duplicate = len(caught) - len(fresh)
             result.stored = len(fresh)
             ids, result.lanes = self._insert(session, fresh, now, held)
-            self._note_sightings(session, sorted_out, ids, now)
-            self._move(session, cursor, monitor, fresh, lease, now)
+            sightings.note(ids, now)
+            watch = self._move(session, cursor, monitor, fresh, lease, now)
+            if beside is not None:
+                beside(session, result)
+            elif watch is not None and fresh:
+                pulse.note(session, self._provider_id, watch, now)
+                if monitor is not None and self._losses:
+                    note_losses(session, self._provider_id, fresh, self._losses, watch.arrived_at)
             count = Count()
             letters = sum(c.error is not None for c in fresh)
             count.add(
@@ -120,62 +147,6 @@ class Ingest:
             # Whoever came to a lane that we held went away again.
             result.asleep = result.lanes if held or result.lanes - busy else set()
         return result
-
-    def _tell_apart(self, session: Session, caught: Sequence[Caught]) -> SortedOut:
-        """Split off what is stored already: the same message again, or the other payload kind of a fact."""
-        by_id: dict[str, Caught] = {}
-        for item in caught:
-            by_id.setdefault(item.identity.message_id, item)
-        known = self._known_ids(session, list(by_id))
-        candidates = [item for message_id, item in by_id.items() if message_id not in known]
-        return pair_twins(
-            candidates, self._stored_twins(session, {c.identity.twin for c in candidates if c.identity.twin})
-        )
-
-    def _known_ids(self, session: Session, ids: list[str]) -> set[str]:
-        if not ids:
-            return set()
-        among = bulk.among(session, "message_id")
-        rows = session.execute(
-            text(
-                f"SELECT message_id FROM event WHERE provider_id = :p AND {among} "
-                f"UNION ALL SELECT message_id FROM sighting WHERE provider_id = :p AND {among}"
-            ),
-            {"p": self._provider_id, "ids": bulk.listed(session, ids)},
-        )
-        return {row.message_id for row in rows}
-
-    def _stored_twins(self, session: Session, twins: set[str]) -> dict[str, list[tuple[int, str, datetime]]]:
-        """Stored events whose other payload kind has not been seen yet."""
-        if not twins:
-            return {}
-        rows = session.execute(
-            text(
-                f"SELECT e.twin, e.id, e.variant, e.occurred_at FROM event e WHERE {bulk.among(session, 'e.twin')} "
-                "AND e.provider_id = :p "
-                "AND NOT EXISTS (SELECT 1 FROM sighting s WHERE s.event_id = e.id) ORDER BY e.occurred_at"
-            ).columns(occurred_at=Moment()),
-            {"ids": bulk.listed(session, twins), "p": self._provider_id},
-        )
-        found: dict[str, list[tuple[int, str, datetime]]] = {}
-        for row in rows:
-            found.setdefault(row.twin, []).append((row.id, row.variant, row.occurred_at))
-        return found
-
-    def _note_sightings(self, session: Session, sorted_out: SortedOut, ids: Mapping[str, int], now: datetime) -> None:
-        pairs = sorted_out.of_stored + [(item, ids[first.identity.message_id]) for item, first in sorted_out.of_fresh]
-        rows = [
-            {
-                "provider_id": self._provider_id,
-                "message_id": item.identity.message_id,
-                "event_id": event_id,
-                "raw_event_type": item.identity.raw_event_type,
-                "road": item.road,
-                "seen_at": now,
-            }
-            for item, event_id in pairs
-        ]
-        bulk.insert(session, Sighting, rows, conflict="DO NOTHING")
 
     def _insert(
         self, session: Session, fresh: Sequence[Caught], now: datetime, held: set[int]
@@ -217,20 +188,23 @@ class Ingest:
         self,
         session: Session,
         cursor: Mapping[str, Any] | None,
-        monitor: str,
+        monitor: str | None,
         fresh: Sequence[Caught],
         lease: str | None,
         now: datetime,
-    ) -> None:
-        """The new cursor and the provider's contact, fenced by the lease."""
-        values: dict[str, Any] = {"contact_at": now, "monitor": monitor, "failure": None}
+    ) -> pulse.Watch | None:
+        """The new cursor and the provider's contact, fenced by the lease; returns how it was watched till now."""
+        values: dict[str, Any] = {**pulse.contacted(now), "monitor": monitor, "failure": None} if monitor else {}
         if fresh:
             newest = max(c.identity.occurred_at for c in fresh)
             values["event_at"] = case((Provider.event_at > newest, Provider.event_at), else_=newest)
+        if not values:
+            return None
         statement = update(Provider).where(Provider.id == self._provider_id)
         if lease is not None:
             statement = statement.where(Provider.lease_owner == lease)
-        moved = session.execute(statement.values(**values).returning(Provider.id)).one_or_none()
+        returned = statement.values(**values).returning(Provider.arrived_at, Provider.watched_since)
+        moved = session.execute(returned).one_or_none()
         if moved is None:
             raise LeaseLost(f"another catch of provider {self._provider} has taken over")
         if cursor is not None:
@@ -246,6 +220,7 @@ class Ingest:
                 [row],
                 conflict="(provider_id, monitor) DO UPDATE SET value = excluded.value, moved_at = excluded.moved_at",
             )
+        return pulse.Watch(*moved)
 
 
 def _ref(identity: Identity) -> ObjectRef | None:

@@ -31,3 +31,12 @@ def release(session: Session, provider_id: int, owner: str) -> None:
         .where(Provider.id == provider_id, Provider.lease_owner == owner)
         .values(lease_owner=None, lease_until=None)
     )
+
+
+def keep_away(session: Session, provider_id: int, owner: str, until: datetime) -> None:
+    """Let nobody take the lease until then, if it is still ours: the source asked for a pause, or needs one."""
+    session.execute(
+        update(Provider)
+        .where(Provider.id == provider_id, Provider.lease_owner == owner)
+        .values(lease_owner=f"{owner} (pause)", lease_until=until)
+    )

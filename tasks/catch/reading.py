@@ -6,11 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.ledger.base import dump_json, quick_json
 from tasks.model import clock
-from tasks.model.errors import BadPayload
+from tasks.model.errors import BadMonitor, BadPayload
 from tasks.model.event import Identity, Message
 from tasks.model.event import Notification as Raw
 from tasks.providers.contracts import Converter
@@ -19,17 +19,24 @@ from tasks.providers.openstack.secrets import mask
 #: What PostgreSQL refuses in a text, and the longest text of an identity in characters: it goes into an index.
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _IDENTITY_LIMIT = 500
+#: Ids of Catchment's own events (``raised:7:0:vm_start``, ``server/s1:alert_due:…``, ``SERVER_UP:…``). Who sends one
+#: in advance would keep that event from being raised, so that a message with such an id is known under another.
+_OURS = re.compile(r"raised:|[A-Z][A-Z0-9_]*:|[a-z][a-z0-9_]*/.*:[a-z0-9_]+:", re.DOTALL)
 
 
 @dataclass(slots=True)
 class Caught:
-    """One message of a batch, ready to be stored; ``error`` is set where it goes to quarantine at once."""
+    """One message of a batch, ready to be stored; ``error`` is set where it goes to quarantine at once.
+
+    ``ours`` says that the error is a fault of the converter and not of the message.
+    """
 
     identity: Identity
     form: str
     content: str
     road: str
     error: str | None = None
+    ours: bool = False
 
 
 def unwrap(
@@ -52,11 +59,14 @@ def unwrap(
             messages = [(converter.identify(message), message) for message in converter.unwrap(raw.body)]
             wanted = [(i, m) for i, m in messages if i.event_type not in ignore and i.raw_event_type not in ignore]
             found = [_caught(identity, message, raw.road) for identity, message in wanted]
+        except BadMonitor:
+            # The converter hangs, which says nothing of this message: it stays with its source.
+            raise
         except BadPayload as error:
             caught.append(_quarantined(raw, str(error), body_limit))
         except Exception as error:  # noqa: BLE001 - a converter's bug must not keep the batch from being stored
             reason = f"the {converter.source} converter failed: {type(error).__name__}: {error!s:.500}"
-            caught.append(_quarantined(raw, _UNFIT.sub("\ufffd", reason), body_limit))
+            caught.append(_quarantined(raw, _UNFIT.sub("\ufffd", reason), body_limit, ours=True))
         else:
             caught += found
             rejected += len(messages) - len(wanted)
@@ -71,6 +81,8 @@ def _size(body: object) -> int:
 
 
 def _caught(identity: Identity, message: Message, road: str) -> Caught:
+    if _OURS.match(identity.message_id):
+        identity = replace(identity, message_id=f"foreign:{identity.message_id}")
     texts = (
         identity.message_id, identity.raw_event_type, identity.event_type, identity.resource_kind or "",
         identity.resource_id or "", identity.twin or "", identity.variant, message.form,
@@ -83,7 +95,7 @@ def _caught(identity: Identity, message: Message, road: str) -> Caught:
     return Caught(identity, message.form, content, road)
 
 
-def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
+def _quarantined(raw: Raw, error: str, body_limit: int, *, ours: bool = False) -> Caught:
     body = (
         raw.body
         if isinstance(raw.body, bytes)
@@ -96,4 +108,4 @@ def _quarantined(raw: Raw, error: str, body_limit: int) -> Caught:
     masked = mask(body.decode("utf-8", "replace").replace("\x00", "\ufffd"))
     kept = masked.encode()[:body_limit].decode("utf-8", "replace")
     identity = Identity(f"sha256:{digest}", "unreadable", "unreadable", clock.now())
-    return Caught(identity, "unreadable", dump_json({"body": kept}), raw.road, error)
+    return Caught(identity, "unreadable", dump_json({"body": kept}), raw.road, error, ours)

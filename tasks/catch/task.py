@@ -1,12 +1,14 @@
-"""The doors of catch: the tick that beat rings every 20 seconds, and the poll of one provider."""
+"""The doors of catch: the tick that beat rings every 20 seconds, the poll of one provider, and the filling of a gap."""
 
 from __future__ import annotations
 
 import structlog
 from celery import shared_task
 
+from tasks.catch.fill import fill
 from tasks.catch.poll import poll
 from tasks.conveyor import installation, launch, sweep
+from tasks.ledger import gaps
 from tasks.model import clock
 from tasks.model.errors import CatchmentError
 
@@ -15,12 +17,27 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="catch.tick")
 def tick() -> None:
-    """Start a catch of every provider of the site."""
+    """Start a catch of every provider of the site, and have gaps filled."""
     present = installation.current()
     with present.ledger.transaction() as session:
         sweep.mark(session, "tick", clock.now())
+        waiting = gaps.due(session, clock.now())
     for name in present.site.providers:
         launch.launch_catch(name)
+    for gap_id in waiting:
+        launch.launch_fill(gap_id)
+
+
+@shared_task(name="catch.fill")
+def fill_gap(gap_id: int) -> None:
+    """Read what is missing of a provider from its event API; one with more to read goes on at once."""
+    present = installation.current()
+    fanout = present.site.settings.conveyor.fanout
+    filled = fill(present, gap_id, lambda lanes: launch.launch("convert", lanes, fanout))
+    if filled.stored:
+        log.info("a gap is being filled", gap_id=gap_id, stored=filled.stored)
+    if filled.more:
+        launch.launch_fill(gap_id)
 
 
 @shared_task(name="catch.poll")

@@ -185,6 +185,11 @@ def schema_text(name: str) -> bytes:
     return (resources.files("tasks.constraints") / "schemas" / name).read_bytes()
 
 
+def schema_names() -> list[str]:
+    """The file names of the published schemas."""
+    return sorted(found.name for found in (resources.files("tasks.constraints") / "schemas").iterdir())
+
+
 @cache
 def _schema(name: str) -> etree.XMLSchema:
     root = etree.fromstring(schema_text(name), _parser())

@@ -6,13 +6,13 @@ from tasks.convert.normalise import normaliser
 from tasks.conveyor.stage import stage_task
 from tasks.model.event import Event
 from tasks.model.outcome import Outcome, View
-from tasks.providers.table import kinds
+from tasks.providers.table import converter_of
 
 
 def convert_handler(event: Event, view: View) -> Outcome:
-    """Convert by the converter of the provider's kind, as the present site names it."""
+    """Convert by the converter of the event's provider, as the present site has it."""
     provider = view.site.providers.get(event.provider)
-    converters = {event.provider: kinds()[provider.kind].converter} if provider is not None else {}
+    converters = {event.provider: converter_of(provider)} if provider is not None else {}
     return normaliser(converters)(event, view)
 
 

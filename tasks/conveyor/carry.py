@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import Failure, advance, count_finished, park, put_back, release, wait
 from tasks.conveyor.claim import Claimed, claim, due_places
+from tasks.conveyor.history import note_history
 from tasks.conveyor.offspring import Raised, raise_events
 from tasks.conveyor.operations import decide
 from tasks.conveyor.order import ENTRY_OF_RAISED, NEEDS_INVENTORY, ORDER
-from tasks.conveyor.record import decisions, finish, write_facts
+from tasks.conveyor.record import decisions, finish, write_facts, write_results
 from tasks.conveyor.settle import settle
 from tasks.conveyor.settled import ask, note_checks, note_labels, settle_incidents
 from tasks.conveyor.view import Contents, LazyPayload, LedgerView
@@ -31,6 +32,7 @@ from tasks.ledger.events import Decision
 from tasks.ledger.tally import Count
 from tasks.model.event import OWN_KINDS
 from tasks.model.outcome import Handler, Outcome
+from tasks.model.result import result_of
 from tasks.site.contracts import Site
 
 log = structlog.get_logger(__name__)
@@ -163,15 +165,23 @@ class _Batch:
         session, site, now, done = self._session, self._site, self._now, self._done
         ending = self._far and stage == ORDER[-1]
         gone = {c.event.id for c in events} if ending else set()
-        write_facts(session, [c for c, o in done if o.facts is not None and c.event.id not in gone])
+        converted = [c for c, o in done if o.facts is not None]
+        write_facts(session, [c for c in converted if c.event.id not in gone])
+        note_history(session, converted)
         self._result.effects += ask(session, [(c, wish) for c, o in done for wish in o.asks], site, now)
         settle_incidents(session, done, now)
         note_checks(session, done, now)
         note_labels(session, done)
         wishes = [Wish(c.provider_id, ref, c.event.id) for c, o in done for ref in o.targets]
-        self._result.reads = want(session, self._with_stubs(wishes), now, site.settings.refresh.settle_seconds)
+        pauses = site.settings.refresh
+        self._result.reads = want(
+            session, self._with_stubs(wishes), now, pauses.settle_seconds, pauses.list_settle_seconds
+        )
+        results = {c.event.id: word for c, o in done if (word := result_of(c.event, o)) is not None}
+        write_results(session, {number: word for number, word in results.items() if number not in gone})
         if ending:
-            finish(session, events, {c.event.id for c, o in done if o.facts is not None}, site.version, now)
+            known = {c.event.id for c in converted}
+            finish(session, events, known, results, site.version, now)
             count_finished(session, events, now, self._count)
         else:
             self._note(events)

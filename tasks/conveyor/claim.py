@@ -15,7 +15,7 @@ from tasks.ledger import bulk
 from tasks.ledger.events import Event as EventRow
 from tasks.ledger.events import Place
 from tasks.ledger.session import LANE_LOCK
-from tasks.model.event import PROVIDER, PROVIDER_EVENT, Event, Normalised, raised_as
+from tasks.model.event import PROVIDER, PROVIDER_EVENT, Event, Normalised, raised_as, source_of
 from tasks.model.outcome import Finding
 
 #: Room for lanes in a lock's number; a site has at most so many (see Conveyor.lanes).
@@ -41,7 +41,7 @@ class Claimed:
 
 _FACTS = tuple(field.name for field in fields(Normalised))
 #: JSON and moments must be read; texts come as they are.
-_FACT_TYPES = {c: EventRow.__table__.c[c].type for c in ("occurred_at", "parents")}
+_FACT_TYPES = {c: EventRow.__table__.c[c].type for c in ("occurred_at", "parents", "details")}
 
 
 def lock_lanes(session: Session, lanes: Sequence[int]) -> list[int]:
@@ -76,7 +76,7 @@ def claim(session: Session, stage: str, lanes: Sequence[int], now: datetime, lim
         return []
     sql = f"""
         SELECT p.lane, p.object_key, p.attempts, p.plan,
-               pr.ready_at IS NOT NULL OR e.resource_kind = :itself, pr.name, pr.kind,
+               pr.ready_at IS NOT NULL OR e.resource_kind = :itself, pr.name, coalesce(pr.source, pr.kind),
                e.id, e.provider_id, e.raised, e.parent_id, e.depth, e.late, {", ".join(f'e."{c}"' for c in _FACTS)}
         FROM ({_places(session, stage)}) p
         JOIN event e ON e.id = p.event_id JOIN provider pr ON pr.id = e.provider_id
@@ -171,12 +171,12 @@ def _due_places(
 
 
 def _claimed(
-    lane: int, key: str, attempts: int, plan: dict[str, Any] | None, ready: object, provider: str, kind: str,
+    lane: int, key: str, attempts: int, plan: dict[str, Any] | None, ready: object, provider: str, word: str,
     number: int, provider_id: int, raised: object, parent_id: int | None, depth: int, late: object, *facts: Any,
 ) -> Claimed:  # fmt: skip
     """One row of a claim; ``facts`` are in the order of ``_FACTS``, which is that of the fields of the facts."""
     normal = _normalised(*facts)
-    namespace, source = PROVIDER_EVENT, kind.upper()
+    namespace, source = PROVIDER_EVENT, source_of(word)
     if raised:
         namespace, source = raised_as(normal)
     event = Event(
@@ -198,4 +198,5 @@ def _claimed(
 def _normalised(*values: Any) -> Normalised:
     facts = Normalised(*values)
     facts.parents = facts.parents or {}
+    facts.details = facts.details or {}
     return facts

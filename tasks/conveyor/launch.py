@@ -94,6 +94,11 @@ def launch_catch(provider: str) -> None:
     _send(_signature("catch.poll", provider))
 
 
+def launch_fill(gap_id: int) -> None:
+    """Have a gap of a provider filled, or filled further."""
+    _send(_signature("catch.fill", gap_id))
+
+
 def agent_queue(agent: str | None) -> str:
     """The queue of an agent by the name of its host, or the one that all of them share (None)."""
     return f"{AGENTS}{agent or SHARED}"

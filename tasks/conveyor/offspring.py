@@ -177,6 +177,7 @@ def _event_row(message: str, raised: Raised, site: Site, now: datetime) -> dict[
         "resource_kind": wish.target.kind,
         "resource_id": wish.target.id,
         "parents": cause.facts.parents,
+        "details": cause.facts.details or None,
         "tenant_id": cause.facts.tenant_id,
         "actor": cause.facts.actor,
         "host": cause.facts.host,

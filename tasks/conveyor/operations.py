@@ -17,7 +17,7 @@ from tasks.conveyor.advance import Failure
 from tasks.conveyor.claim import Claimed
 from tasks.conveyor.internal import About, raise_internal
 from tasks.ledger import bulk, waiting
-from tasks.ledger.effects import ASKED, Effect
+from tasks.ledger.effects import ASKED, DEAD, Effect
 from tasks.ledger.operations import ALLOWED, DECIDING, PREVENTED, UNDECIDED, Operation
 from tasks.ledger.tally import Count
 from tasks.model.event import POLICY_EVENT
@@ -104,7 +104,7 @@ def _write(session: Session, site: Site, now: datetime, decided: Mapping[int, De
     found = select(Operation).where(Operation.event_id.in_(decided), Operation.state.in_((DECIDING, UNDECIDED)))
     effects: list[dict[str, Any]] = []
     for operation in session.scalars(found.order_by(Operation.event_id)):
-        state, reason = decided[operation.event_id]
+        (state, reason), undecided = decided[operation.event_id], operation.state == UNDECIDED
         session.execute(
             update(Operation)
             .where(Operation.event_id == operation.event_id)
@@ -112,13 +112,21 @@ def _write(session: Session, site: Site, now: datetime, decided: Mapping[int, De
         )
         if state == ALLOWED:
             effects.append(_effect(session, site, operation, now))
+            if undecided:
+                # Its event is tried again, and with it what was given up.
+                waiting.reopen(session, operation.key)
         else:
             waiting.abandon(session, operation.key, now, f"was {state}: {reason}")
-    rows = bulk.insert(session, Effect, effects, conflict="DO NOTHING", returning=("id", "due_at"))
-    return [row.id for row in rows if row.due_at <= now]
+    for effect in effects:
+        if effect["state"] == DEAD:
+            waiting.abandon(session, effect["key"], now)
+    rows = bulk.insert(session, Effect, effects, conflict="DO NOTHING", returning=("id", "due_at", "state"))
+    return [row.id for row in rows if row.state == ASKED and row.due_at <= now]
 
 
 def _effect(session: Session, site: Site, operation: Operation, now: datetime) -> dict[str, Any]:
+    """The effect of an operation; it lies on the desk where what comes before it was given up (2.7)."""
+    over, failed = (True, None) if operation.after_key is None else waiting.before(session, operation.after_key)
     return {
         "key": operation.key,
         "event_id": operation.event_id,
@@ -128,9 +136,11 @@ def _effect(session: Session, site: Site, operation: Operation, now: datetime) -
         "target_kind": operation.target_kind,
         "target_id": operation.target_id,
         "site_version": site.version,
-        "state": ASKED,
+        "state": ASKED if failed is None else DEAD,
         "asked_at": now,
-        "due_at": now if operation.after_key is None else waiting.after(session, operation.after_key, now),
+        "due_at": now if over else waiting.NEVER,
+        "ended_at": None if failed is None else now,
+        "error": None if failed is None else waiting.given_up(failed),
         "after_key": operation.after_key,
         "limits": operation.limits,
     }

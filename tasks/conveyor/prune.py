@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from tasks.ledger import readings
+from tasks.ledger import gaps, pulse, readings
 from tasks.ledger.compliance import ComplianceCheck
 from tasks.ledger.effects import SPENT_KEPT, Spent
 from tasks.ledger.events import FINISHED, Decision, Digest, Event, Notification
@@ -62,6 +62,8 @@ def expire(ledger: Ledger, settings: Settings, now: datetime) -> int:
         # No event of such a digest is left: the latest of them occurred before the retention time.
         session.execute(delete(Digest).where(Digest.latest < before))
         readings.forget(session, now)
+        pulse.forget(session, now)
+        gaps.forget(session, now)
         session.execute(delete(ComplianceCheck).where(ComplianceCheck.checked_at < before))
         _forget_jobs(session, before)
     return deleted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,10 +39,26 @@ def write_facts(session: Session, converted: Sequence[Claimed]) -> None:
     """The canonical facts of events that were converted in this turn."""
     rows = [{"id": c.event.id, **_facts(c.event.facts, _SETTLED + _ADDED)} for c in converted]
     bulk.update(session, Event, "id", rows)
+    _write_details(session, converted)
 
 
-def finish(session: Session, events: Sequence[Claimed], converted: set[int], site_version: str, now: datetime) -> None:
-    """Close events that went to the end of the belt, with their facts and their digest, one row version each."""
+def write_results(session: Session, results: Mapping[int, str]) -> None:
+    """What policies concluded in this turn on events that it does not close."""
+    bulk.update(session, Event, "id", [{"id": number, "result": word} for number, word in results.items()])
+
+
+def finish(
+    session: Session,
+    events: Sequence[Claimed],
+    converted: set[int],
+    results: Mapping[int, str],
+    site_version: str,
+    now: datetime,
+) -> None:
+    """Close events that went to the end of the belt, with their facts and their digest, one row version each.
+
+    ``results`` are those of policies, by event; none of these events was converted in this turn.
+    """
     if not events:
         return
     digests = digest.write(
@@ -51,13 +67,26 @@ def finish(session: Session, events: Sequence[Claimed], converted: set[int], sit
         site_version,
         now,
     )
-    full = [c for c in events if c.event.id in converted]
-    plain = [{"id": c.event.id, "digest_id": digests[c.event.id]} for c in events if c.event.id not in converted]
-    rows = [{"id": c.event.id, "digest_id": digests[c.event.id], **_facts(c.event.facts, _ADDED)} for c in full]
-    bulk.update(session, Event, "id", rows, state=FINISHED, finished_at=now)
-    bulk.update(session, Event, "id", plain, state=FINISHED, finished_at=now)
+    _write_details(session, [c for c in events if c.event.id in converted])
+    full, judged, plain = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
+    for c in events:
+        row = {"id": c.event.id, "digest_id": digests[c.event.id]}
+        if c.event.id in converted:
+            full.append({**row, **_facts(c.event.facts, _ADDED)})
+        elif c.event.id in results:
+            judged.append({**row, "result": results[c.event.id]})
+        else:
+            plain.append(row)
+    for rows in (full, judged, plain):
+        bulk.update(session, Event, "id", rows, state=FINISHED, finished_at=now)
     ids = bulk.listed(session, [c.event.id for c in events if c.placed])
     session.execute(text(f"DELETE FROM place WHERE {bulk.among(session, 'event_id')}"), {"ids": ids})
+
+
+def _write_details(session: Session, converted: Sequence[Claimed]) -> None:
+    """Apart, since most kinds of provider have none: a column less in the statement that all events go through."""
+    rows = [{"id": c.event.id, "details": c.event.facts.details} for c in converted if c.event.facts.details]
+    bulk.update(session, Event, "id", rows)
 
 
 def _facts(facts: Normalised, columns: Sequence[str]) -> dict[str, Any]:

@@ -44,14 +44,16 @@ def find(session: Session, settings: Settings, now: datetime) -> Stalled:
                 Effect.due_at <= overdue,
                 or_(Effect.lease_until.is_(None), Effect.lease_until <= now),
             )
-            .order_by(Effect.due_at)
+            .order_by(Effect.due_at, Effect.id)
             .limit(EFFECTS_A_SWEEP)
         )
     )
+    paused = select(Provider.id).where(Provider.reads_after > now)
     owed = select(RefreshTarget.id).where(
         RefreshTarget.state == "wanted",
         RefreshTarget.due_at <= now,
         or_(RefreshTarget.lease_until.is_(None), RefreshTarget.lease_until <= now),
+        RefreshTarget.provider_id.not_in(paused),
     )
     found.reads = session.scalar(owed.limit(1)) is not None
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from celery import shared_task
 
-from tasks.conveyor import contact, launch, sweep
+from tasks.conveyor import contact, launch, source, sweep
 from tasks.conveyor.installation import current
 from tasks.conveyor.order import ENTRY_OF_RAISED
 from tasks.conveyor.prune import expire, fold
@@ -26,7 +26,8 @@ def run_sweep() -> None:
         impatient = sweep.lose_patience(session, settings, clock.now())
     for name in impatient:
         log.warning("the events of a new provider wait no longer for its inventory", provider=name)
-    if told := contact.tell(present.ledger, settings, clock.now()):
+    told = contact.tell(present.ledger, settings, clock.now()) | source.tell(present.ledger, settings, clock.now())
+    if told:
         launch.launch(ENTRY_OF_RAISED, told, settings.conveyor.fanout)
     with present.ledger.reading() as session:
         stalled = sweep.find(session, settings, clock.now())

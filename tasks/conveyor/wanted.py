@@ -12,8 +12,15 @@ from tasks.ledger import bulk
 from tasks.ledger.inventory import STUB, InventoryObject, RefreshRequest, RefreshTarget
 from tasks.model.event import ObjectRef
 
-#: The kind of a refresh target that means everything; never expressed as an empty id (spec capture 9 C1).
-FULL = ObjectRef("*", "*")
+#: The kind of a refresh target that means many objects, and the one that means all of them. Neither is ever
+#: expressed as an empty id (spec capture 9 C1).
+EVERY = "*"
+FULL = ObjectRef(EVERY, EVERY)
+
+
+def all_of(kind: str) -> ObjectRef:
+    """The refresh target that means all objects of one kind."""
+    return ObjectRef(EVERY, kind)
 
 
 class Wish(NamedTuple):
@@ -24,14 +31,17 @@ class Wish(NamedTuple):
     event_id: int | None
 
 
-def want(session: Session, wishes: Sequence[Wish], now: datetime, settle: float) -> bool:
+def want(
+    session: Session, wishes: Sequence[Wish], now: datetime, settle: float, list_settle: float | None = None
+) -> bool:
     """Record wishes: a hundred of them for one object are one target. Returns whether any read is owed.
 
-    ``settle`` seconds pass before the read, so that the rest of a burst joins it; a target that waits
-    already keeps its time, so that a storm cannot put it off for ever.
+    ``settle`` seconds pass before the read, so that the rest of a burst joins it, and ``list_settle`` seconds
+    before a list; a target that waits already keeps its time, so that a storm cannot put it off for ever.
     """
     if not wishes:
         return False
+    pauses = {EVERY: settle if list_settle is None else list_settle}
     counts: dict[tuple[int, ObjectRef], list[int | None]] = {}
     for wish in wishes:
         counts.setdefault((wish.provider_id, wish.ref), []).append(wish.event_id)
@@ -44,7 +54,7 @@ def want(session: Session, wishes: Sequence[Wish], now: datetime, settle: float)
             "state": "wanted",
             "wanted": len(events),
             "event_id": events[-1],
-            "due_at": now + timedelta(seconds=settle),
+            "due_at": now + timedelta(seconds=pauses.get(ref.kind, settle)),
         }
         for (p, ref), events in sorted(counts.items(), key=lambda item: item[0])
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,9 @@ from tasks.model.errors import Permanent
 from tasks.model.event import ObjectRef, lane_of
 from tasks.model.outcome import Ask
 from tasks.site.settings import Settings
+
+#: What no column of the ledger takes in a text.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 def words() -> Mapping[str, Action]:
@@ -68,6 +72,8 @@ def ask(
     except ValidationError as error:
         mistakes = from_validation(error, (), f"the operation {action}", found.params)
         raise Permanent("; ".join(f"{mistake.what}. {mistake.advice}" for mistake in mistakes)) from error
+    if any(_UNFIT.search(text) for text in _texts(params)):
+        raise Permanent(f"the parameters of {action} have characters that the ledger cannot keep: leave them out")
     thing = listing.inventory_object(session, provider, *target)
     if thing is None or (project is not None and thing.tenant_id != project):
         raise Permanent(f"{provider} has no {target} that Catchment knows of: see `catchment inventory`")
@@ -90,3 +96,16 @@ def _asked(session: Session, settings: Settings, about: About) -> tuple[int, int
     same = (Event.provider_id == about.provider_id, Event.message_id == about.message_id)
     found = session.execute(select(Event.id, Event.object_key).where(*same)).one_or_none()
     return None if found is None else (found.id, lane_of(found.object_key, settings.conveyor.lanes))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts of a parameter, keys among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _texts(key)
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)

@@ -20,8 +20,8 @@ class EffectContext:
     ``site_root`` is the site folder: relative paths of scripts and secret files start there. ``providers`` are
     those of the site by name, and ``event["provider"]`` is the name of the one that event and target belong to.
     ``since`` is when the first of the tries began that ``attempt`` counts. ``rule`` has ``kind``
-    (``policy``, ``alert`` or ``method``), ``name``, and of an alert whose incident is open ``severity`` and
-    ``summary``, else None. ``templates`` are those of the site (:mod:`tasks.effects.templates`).
+    (``policy``, ``alert``, ``script-action`` or ``method``), ``name``, and of an alert whose incident is open
+    ``severity`` and ``summary``, else None. ``templates`` are those of the site (:mod:`tasks.effects.templates`).
     """
 
     key: str

@@ -76,7 +76,7 @@ _TRY = text(
 )
 _ABOUT: Any = text(
     """SELECT e.id, p.name AS provider, e.event_type, e.raw_event_type, e.message_id, e.occurred_at, e.resource_kind,
-        e.resource_id, e.parents, e.tenant_id, e.actor, e.host, e."group", e.level, e.parent_id,
+        e.resource_id, e.parents, e.details, e.tenant_id, e.actor, e.host, e."group", e.level, e.parent_id,
         o.state AS object_state, o.name AS object_name, o.tenant_id AS object_tenant, o.attributes AS attributes,
         o.own_tags AS own_tags,
         (SELECT t.started_at FROM effect_try t WHERE t.effect_id = f.id AND t.attempt = :first) AS since
@@ -86,6 +86,7 @@ _ABOUT: Any = text(
 ).columns(
     occurred_at=Event.__table__.c.occurred_at.type,
     parents=Event.__table__.c.parents.type,
+    details=Event.__table__.c.details.type,
     attributes=InventoryObject.__table__.c.attributes.type,
     own_tags=InventoryObject.__table__.c.own_tags.type,
     since=EffectTry.__table__.c.started_at.type,
@@ -93,8 +94,13 @@ _ABOUT: Any = text(
 
 
 def _rule(session: Session, rule: str, provider: str, kind: str | None, ref: str | None) -> dict[str, Any]:
-    """Who asked: ``policy:NAME:true`` and ``alert:NAME`` are how effects know rules, all else are methods."""
+    """Who asked: ``policy:NAME:true``, ``alert:NAME`` and ``script-action:FILE:SECTION`` are how effects know rules.
+
+    All else are methods.
+    """
     word, _, rest = rule.partition(":")
+    if word == "script-action":
+        return {"kind": word, "name": rest, "severity": None, "summary": None}
     if word not in ("policy", "alert"):
         return {"kind": "method", "name": rule, "severity": None, "summary": None}
     name = rest if word == "alert" else rest.rpartition(":")[0] or rest
@@ -127,6 +133,7 @@ def _event(row: Any) -> dict[str, Any]:
         "resource_kind": row.resource_kind,
         "resource_id": row.resource_id,
         "parents": row.parents or {},
+        "details": row.details or {},
         "tenant_id": row.tenant_id,
         "actor": row.actor,
         "host": row.host,

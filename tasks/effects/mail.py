@@ -18,7 +18,7 @@ from tasks.effects.secrets import redact_text
 from tasks.model import clock
 from tasks.model.errors import Permanent
 from tasks.site.references import read_secret_file
-from tasks.site.settings import Mail as MailSettings
+from tasks.site.surfaces import Mail as MailSettings
 
 
 class MailParams(BaseModel, extra="forbid"):

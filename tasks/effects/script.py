@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +19,8 @@ from tasks.model.errors import Permanent, Transient
 
 #: What a script gets of the worker's own environment; everything else has to be given by name.
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+
+_NO_VARIABLE = re.compile(r"[^A-Z0-9_]")
 
 #: Read beyond the limit, so that a secret that lies across it is still recognised.
 _MARGIN = 4096
@@ -35,6 +38,10 @@ class ScriptParams(BaseModel, extra="forbid"):
     )
     env: dict[str, str] = Field(
         default_factory=dict, description="Environment to add. Values may be ${env:NAME} or ${file:path}."
+    )
+    values: dict[str, str] = Field(
+        default_factory=dict,
+        description="Values to hand over as they are: as EVENT_<NAME> in the environment, and on standard input.",
     )
     timeout_seconds: float = Field(30.0, gt=0, le=3600, description="The longest run; then the program is ended.")
     output_limit_bytes: int = Field(
@@ -99,6 +106,7 @@ def _program(name: str, root: Path) -> Path:
 def _environment(params: ScriptParams, context: EffectContext) -> tuple[dict[str, str], list[str]]:
     env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     secrets: list[str] = []
+    env |= {_variable(name): text for name, text in params.values.items()}
     for name, text in params.env.items():
         env[name], found = reveal(text, context)
         secrets += found
@@ -107,13 +115,18 @@ def _environment(params: ScriptParams, context: EffectContext) -> tuple[dict[str
     return env, secrets
 
 
+def _variable(name: str) -> str:
+    """The variable that a value of this name is handed over in: ``properties.vendor`` in EVENT_PROPERTIES_VENDOR."""
+    return f"EVENT_{_NO_VARIABLE.sub('_', name.upper())}"
+
+
 def _start(program: Path, params: ScriptParams, context: EffectContext, env: dict[str, str]) -> process.Ended:
     try:
         return process.run(
             [str(program), *params.command[1:]],
             cwd=Path(context.site_root),
             env=env,
-            stdin=event_json(context),
+            stdin=event_json(context, params.values),
             timeout=params.timeout_seconds,
             output_limit=params.output_limit_bytes + _MARGIN,
         )
@@ -139,7 +152,9 @@ def _judge(ended: process.Ended, params: ScriptParams, secrets: list[str]) -> Do
             detail |= {"stdout_dropped_bytes": lost_out, "stderr_dropped_bytes": lost_err}
         return Done(f"exit 0 after {ended.seconds:.1f} s", detail)
     said = (stderr or stdout).strip()[-500:]
-    raise Transient(f"the script {params.command[0]} {_end(ended, params)}" + (f": {said}" if said else ""))
+    failed = Transient(f"the script {params.command[0]} {_end(ended, params)}" + (f": {said}" if said else ""))
+    failed.detail = {"exit": ended.code, "seconds": round(ended.seconds, 3), "stdout": stdout, "stderr": stderr}
+    raise failed
 
 
 def _end(ended: process.Ended, params: ScriptParams) -> str:

@@ -56,6 +56,9 @@ EVENT_COLUMNS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+#: What an event has under names of its own, and what such a name is.
+_FURTHER = {"payload": "a path", "parents": "a kind", "details": "a name"}
+
 _PART = re.compile(r"[^\s.${}\"']{1,100}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CLASS = r"(?:[A-Z]\w{0,60}::){0,8}([A-Z]\w{0,60})"
@@ -162,17 +165,18 @@ def _event(text: str, parts: list[str]) -> FieldPath:
     if name == "parents" and len(rest) == 1:
         parent = rest[0]
         return FieldPath(text, lambda facts: facts.event.facts.parents.get(parent), "text")
+    if name == "details" and len(rest) == 1:
+        detail = rest[0]
+        kind = "datetime" if detail.endswith("_time") else None
+        return FieldPath(text, lambda facts: facts.event.facts.details.get(detail), kind)
     if name in EVENT_COLUMNS and not rest:
         place, type_ = EVENT_COLUMNS[name]
         return FieldPath(text, attrgetter(place), type_)
-    if name in ("payload", "parents"):
-        raise BadText(
-            f"{shown(text)} is no field",
-            f"Write event.{name}. and {'a path' if name == 'payload' else 'a kind'}",
-        )
+    if name in _FURTHER:
+        raise BadText(f"{shown(text)} is no field", f"Write event.{name}. and {_FURTHER[name]}")
     raise BadText(
         f"an event has no field {shown('.'.join(parts))}",
-        nearest(name, [*EVENT_COLUMNS, "payload.…", "parents.…"], "Its fields are"),
+        nearest(name, [*EVENT_COLUMNS, "payload.…", "parents.…", "details.…"], "Its fields are"),
     )
 
 

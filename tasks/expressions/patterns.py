@@ -47,14 +47,37 @@ def read_pattern(written: object) -> Callable[[str], bool]:
     return search
 
 
+def read_prefix(written: object) -> Callable[[str], bool]:
+    """A pattern that a text must begin with, as ``re.match`` has it: no option, ``$`` at the very end alone.
+
+    Raises as :func:`read_pattern`, and so does the match.
+    """
+    if not isinstance(written, str):
+        raise BadText(f"{shown(written)} is no regular expression", "Write it as text, in quotes")
+    if len(written) > MAX_PATTERN:
+        raise BadText(f"a regular expression of {len(written)} characters", f"Keep it below {MAX_PATTERN}")
+    compiled = _compiled(storable(written), written)
+
+    def begins(text: str) -> bool:
+        if len(text) > MAX_TEXT:
+            raise EvaluationFault(f"the text has {len(text)} characters, more than the {MAX_TEXT} that are searched")
+        return compiled.match(storable(text)) is not None
+
+    return begins
+
+
 def _compile(pattern: str, option: str) -> re2._Regexp:
+    flags = {"i": "(?mi)", "m": "(?ms)"}.get(option, "(?m)")
+    return _compiled(flags + storable(pattern), pattern)
+
+
+def _compiled(whole: str, pattern: str) -> re2._Regexp:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY
     options.never_capture = True
-    flags = {"i": "(?mi)", "m": "(?ms)"}.get(option, "(?m)")
     try:
-        return re2.compile(flags + storable(pattern), options)
+        return re2.compile(whole, options)
     except re2.error as mistake:
         reason = mistake.args[0] if mistake.args else "it cannot be read"
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)

@@ -11,7 +11,10 @@ from tasks.ledger.base import Base, Id
 
 
 class Token(Base):
-    """A token, kept as a digest alone. ``role`` is view, operate or admin; ``project`` narrows what it sees."""
+    """A token, kept as a digest alone. ``role`` is view, operate, admin or push; ``project`` narrows what it sees.
+
+    A token with the role push may post notifications to the provider of that name, and nothing else.
+    """
 
     __tablename__ = "token"
 
@@ -20,6 +23,7 @@ class Token(Base):
     digest: Mapped[str] = mapped_column(Text, unique=True)
     role: Mapped[str]
     project: Mapped[str | None]
+    provider: Mapped[str | None]
     made_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]

@@ -75,5 +75,6 @@ def facts_of(row: Provider) -> ObjectFacts:
         "contact_at": row.contact_at,
         "failed_at": row.failed_at,
         "event_at": row.event_at,
+        "arrived_at": row.arrived_at,
     }
     return ObjectFacts(ObjectRef(PROVIDER, row.name), "known", row.name, None, row.contact_at, attributes)

@@ -32,6 +32,9 @@ class Event(Base):
     Where a pending event stands is kept in :class:`Place`, why a dead one died in :class:`DeadLetter`:
     this row is written when the event is caught, filled in when it is converted and closed when it is
     through, and no index of it changes on the way.
+
+    ``result`` is what the policies of a raised event concluded, ``success`` or ``failure``; None where none
+    of them did, and for what was caught.
     """
 
     __tablename__ = "event"
@@ -81,7 +84,9 @@ class Event(Base):
     level: Mapped[str] = mapped_column("level", Text, server_default="detail")
     request_id: Mapped[str | None]
     chain_id: Mapped[str | None]
+    details: Mapped[dict[str, Any] | None]
     digest_id: Mapped[int | None] = mapped_column(Id)
+    result: Mapped[str | None]
 
 
 class Place(Base):
@@ -140,6 +145,23 @@ class Sighting(Base):
     event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), index=True)
     raw_event_type: Mapped[str]
     road: Mapped[str]
+    seen_at: Mapped[datetime]
+
+
+class RoadSighting(Base):
+    """A message that is stored already, an event's own or a sighting's, come again by another road.
+
+    One row for each further road, with the first time it came that way. The first road of a message stands
+    in :class:`Notification` or in :class:`Sighting`.
+    """
+
+    __tablename__ = "road_sighting"
+
+    provider_id: Mapped[int] = mapped_column(ForeignKey("provider.id"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    road: Mapped[str] = mapped_column(Text, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), index=True)
+    raw_event_type: Mapped[str]
     seen_at: Mapped[datetime]
 
 

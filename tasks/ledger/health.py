@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from tasks.ledger import contact, gaps, pulse, source
 from tasks.ledger.events import PENDING, Event, Place
+from tasks.ledger.gaps import GapLine
 from tasks.ledger.lines import Line
 from tasks.ledger.patterns import led_by
 from tasks.ledger.progress import MARK
@@ -27,21 +29,35 @@ RECENT = timedelta(minutes=5)
 BACKLOG = 100
 
 NEVER = "never contacted"
+SIGNED_OUT = "signed out"
+UNREACHABLE = "unreachable"
 FAILING = "failing"
 SILENT = "silent"
+GAP = "gap found"
 CATCHING_UP = "catching up"
+SUSPICIOUS = "suspiciously quiet"
 RECEIVING = "receiving"
+QUIET = "quiet as usual"
 CONNECTED = "connected"
+#: The words for a provider whose last contact failed.
+FAILED = (SIGNED_OUT, UNREACHABLE, FAILING)
+_FAILURES = {contact.INVALID: SIGNED_OUT, contact.UNREACHABLE: UNREACHABLE, contact.ERROR: FAILING}
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderHealth(Line):
     """How one provider is. Ages are in seconds, None where it never happened.
 
-    ``state`` is one word: ``never contacted``; ``failing``, its last contact failed; ``silent``, nobody has
-    asked it lately; ``catching up``, its first full refresh or a backlog goes on; ``receiving``, events came
-    within five minutes; ``connected``, it answers and has nothing to tell. ``passed_over`` has the monitors
-    that could not serve it, with the reasons; ``waiting`` its pending events.
+    ``state`` is the first of these that holds: ``signed out``, ``unreachable`` or ``failing``, its last contact
+    failed; ``never contacted``; ``silent``, nobody has asked it lately; ``gap found``, events of some time may be
+    missing; ``catching up``, its first full refresh or a backlog goes on; ``suspiciously quiet``, nothing came for
+    longer than its history makes usual (:mod:`tasks.ledger.pulse`); ``receiving``, something came within five
+    minutes; ``quiet as usual``; ``connected``, it answers, and what is usual is not known yet.
+
+    ``silent_since`` is since when nothing has come, and ``silence_limit`` the length that is suspicious, None
+    where that is not known. ``passed_over`` has the monitors that could not serve it, with the reasons;
+    ``waiting`` its pending events; ``gaps`` the newest gaps. Until ``reads_after`` no inventory is read of it,
+    because it has asked for that with the words of ``reads_note``.
     """
 
     name: str
@@ -61,6 +77,12 @@ class ProviderHealth(Line):
     listener: str | None
     listener_alive: bool
     waiting: int
+    silent_since: datetime | None
+    silence: float | None
+    silence_limit: float | None
+    gaps: list[GapLine]
+    reads_after: datetime | None = None
+    reads_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +116,33 @@ def providers(session: Session, now: datetime) -> list[ProviderHealth]:
         .outerjoin(waiting, waiting.c.provider_id == Provider.id)
         .where(Provider.kind != INTERNAL)
         .order_by(Provider.name)
-    )
-    return [_health(provider, int(number or 0), now) for provider, number in rows]
+    ).all()
+    found = {provider.id: provider for provider, _ in rows}
+    limits = pulse.limits(session, [i for i, row in found.items() if source.silence(row, now) is not None], now)
+    known = _Known(now, limits, source.told(session), gaps.of_providers(session, found))
+    return [_health(provider, int(number or 0), known) for provider, number in rows]
 
 
-def _health(provider: Provider, waiting: int, now: datetime) -> ProviderHealth:
+class _Known(NamedTuple):
+    """What was looked up of all providers: limits of silence and gaps by id, by name who was told to be quiet."""
+
+    now: datetime
+    limits: Mapping[int, float]
+    told: Mapping[str, source.Told]
+    gaps: Mapping[int, list[GapLine]]
+
+
+def _health(provider: Provider, waiting: int, known: _Known) -> ProviderHealth:
+    now = known.now
     alive = provider.listener_at is not None and now - provider.listener_at < LISTENER_SILENCE
+    paused = provider.reads_note is not None and provider.reads_after is not None and provider.reads_after > now
+    limit, lines = known.limits.get(provider.id), known.gaps.get(provider.id, [])
+    silence = source.silence(provider, now)
+    quiet = source.is_suspicious(provider, limit, known.told.get(provider.name), now)
     return ProviderHealth(
         name=provider.name,
         kind=provider.kind,
-        state=_word(provider, waiting, alive, now),
+        state=_contact(provider, alive, now) or _data(provider, waiting, lines, limit, now, quiet=quiet),
         monitor=provider.monitor,
         passed_over=provider.passed_over or {},
         contact_at=provider.contact_at,
@@ -118,22 +157,40 @@ def _health(provider: Provider, waiting: int, now: datetime) -> ProviderHealth:
         listener=provider.listener,
         listener_alive=alive,
         waiting=waiting,
+        reads_after=provider.reads_after if paused else None,
+        reads_note=provider.reads_note if paused else None,
+        silent_since=source.silent_since(provider),
+        silence=silence,
+        silence_limit=limit,
+        gaps=lines,
     )
 
 
-def _word(provider: Provider, waiting: int, listener_alive: bool, now: datetime) -> str:
-    contact = provider.contact_at
-    if provider.failed_at is not None and (contact is None or provider.failed_at > contact):
-        return FAILING
-    if contact is None:
+def _contact(provider: Provider, listener_alive: bool, now: datetime) -> str | None:
+    """The word for a provider with which there is no contact; None where there is."""
+    last = contact.contact_of(provider)
+    if last is None:
         return NEVER
-    if not listener_alive and now - contact > CONTACT_SILENCE:
-        return SILENT
+    word, at = last
+    if word != contact.VALID:
+        return _FAILURES[word]
+    return SILENT if not listener_alive and now - at > CONTACT_SILENCE else None
+
+
+def _data(
+    provider: Provider, waiting: int, lines: Sequence[GapLine], limit: float | None, now: datetime, *, quiet: bool
+) -> str:
+    """The word for a provider that answers, by what comes of it."""
+    if any(gaps.matters(line, now) for line in lines):
+        return GAP
     if provider.ready_at is None or waiting >= BACKLOG:
         return CATCHING_UP
-    if provider.event_at is not None and now - provider.event_at <= RECENT:
+    if quiet:
+        return SUSPICIOUS
+    newest = provider.arrived_at or provider.event_at
+    if newest is not None and now - newest <= RECENT:
         return RECEIVING
-    return CONNECTED
+    return CONNECTED if limit is None else QUIET
 
 
 def _age(moment: datetime | None, now: datetime) -> float | None:

@@ -58,7 +58,9 @@ class RefreshTarget(Base):
 
     ``wanted`` counts up with each wish; ``read`` is the value of ``wanted`` when the last successful
     read began. They differ exactly while a read is owed, so that a wish that comes during a read leads
-    to one more. ``kind`` with an empty ``ref`` never occurs: a full refresh is the kind ``*``.
+    to one more. ``kind`` with an empty ``ref`` never occurs: a list is the kind ``*``, of everything or of the
+    kind that ``ref`` names. ``covered`` is the value of ``wanted`` when a list that has the object began, and
+    ``covered_by`` that list's target while it goes on.
     """
 
     __tablename__ = "refresh_target"
@@ -87,6 +89,8 @@ class RefreshTarget(Base):
     lease_until: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    covered: Mapped[int | None] = mapped_column(Id)
+    covered_by: Mapped[int | None] = mapped_column(Id)
 
 
 class RefreshRequest(Base):

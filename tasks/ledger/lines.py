@@ -35,6 +35,7 @@ class EventLine(Line):
 
     ``provider`` is the one whose object the event concerns, for a raised event too; ``raised`` tells the
     two apart. ``stage`` is what a pending event stands before and where a dead one died; ``error`` is why.
+    ``result`` is what the policies of a raised event concluded: success, failure, or None.
     """
 
     id: int
@@ -66,6 +67,8 @@ class EventLine(Line):
     level: str
     request_id: str | None
     chain_id: str | None
+    details: dict[str, Any]
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ class Provider(Base):
     """One configured source of events and inventory, and what is known of its health.
 
     ``ready_at`` is when its first full refresh was through (or given up, see ``ready_note``): no event
-    of it is judged before. The catch lease keeps two catches from overlapping.
+    of it is judged before. The catch lease keeps two catches from overlapping. ``source`` is the word under
+    which the switchboard finds its events, where that is not its kind's. Before ``reads_after`` no inventory is
+    read of it, for the reason in ``reads_note``. ``arrived_at`` is when something new last came, by our clock;
+    ``watched_since`` is since when there is contact without a break.
     """
 
     __tablename__ = "provider"
@@ -23,6 +26,7 @@ class Provider(Base):
     id: Mapped[int] = mapped_column(Id, Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(Text, unique=True)
     kind: Mapped[str]
+    source: Mapped[str | None]
     added_at: Mapped[datetime]
     monitor: Mapped[str | None]
     passed_over: Mapped[dict[str, Any] | None]
@@ -36,6 +40,10 @@ class Provider(Base):
     lease_until: Mapped[datetime | None]
     listener: Mapped[str | None]
     listener_at: Mapped[datetime | None]
+    reads_after: Mapped[datetime | None]
+    reads_note: Mapped[str | None]
+    arrived_at: Mapped[datetime | None]
+    watched_since: Mapped[datetime | None]
 
 
 class Cursor(Base):

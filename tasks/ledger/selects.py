@@ -23,7 +23,7 @@ _TAKEN = (
     "id", "raised", "parent_id", "depth", "event_type", "raw_event_type", "message_id", "state",
     "occurred_at", "caught_at", "finished_at", "late", "resource_kind", "resource_id", "tenant_id",
     "actor", "host", "phase",
-    "group", "level", "request_id", "chain_id",
+    "group", "level", "request_id", "chain_id", "result",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def event_lines() -> Select[Any]:
         select(
             *(getattr(Event, column) for column in _TAKEN),
             Event.parents.label("found_parents"),
+            Event.details.label("found_details"),
             Provider.name.label("provider"),
             func.coalesce(Place.stage, DeadLetter.stage).label("stage"),
             Place.due_at.label("due_at"),
@@ -58,7 +59,8 @@ def read_events(session: Session, query: Select[Any]) -> list[EventLine]:
     lines = []
     for row in session.execute(query):
         values = dict(row._mapping)
-        lines.append(EventLine(parents=values.pop("found_parents") or {}, **values))
+        parents, details = values.pop("found_parents") or {}, values.pop("found_details") or {}
+        lines.append(EventLine(parents=parents, details=details, **values))
     return lines
 
 

@@ -19,6 +19,8 @@ from tasks.model.errors import Permanent
 
 #: What a token may do, from least to most; each role may do what those before it may.
 ROLES = ("view", "operate", "admin")
+#: Beside them stands the role of who sends: it may push to one provider, and read nothing.
+PUSH = "push"
 #: Every token begins like this, so that one that leaked is recognised by people and by scanners.
 PREFIX = "cmt_"
 #: Random bytes in a token: 256 bits.
@@ -38,11 +40,13 @@ def make(
     project: str | None = None,
     expires: datetime | None = None,
     now: datetime | None = None,
+    provider: str | None = None,
 ) -> str:
     """Make a token and return its clear text, which is shown this once and kept nowhere.
 
     ``project`` narrows it to one project's events, objects and incidents; ``expires`` is the moment from
-    which it is refused (None: never). Raises :class:`tasks.model.errors.Permanent` for a bad name, an
+    which it is refused (None: never). ``provider`` goes with the role :data:`PUSH`: to whom it may push.
+    Raises :class:`tasks.model.errors.Permanent` for a bad name, an
     unknown role, a moment that has passed, or a name that is taken.
     """
     now = now or clock.now()
@@ -51,14 +55,19 @@ def make(
             f"{name!r} is no name for a token: use up to 64 letters, digits and . _ @ -, "
             "beginning with a letter or digit"
         )
-    if role not in ROLES:
+    if role not in (*ROLES, PUSH):
         raise Permanent(f"{role!r} is no role: use one of {', '.join(ROLES)}")
+    if (role == PUSH) != bool(provider):
+        raise Permanent("a token that pushes names its provider, and no other token does")
+    if role == PUSH and project is not None:
+        raise Permanent("a token that pushes is bound to a provider, not to a project: leave the project out")
     if project is not None and not project.strip():
         raise Permanent("the project is empty: name one, or leave it out for a token that sees all projects")
     if expires is not None and expires <= now:
         raise Permanent("the token would have expired already: name a moment to come")
     clear = PREFIX + secrets.token_urlsafe(ENTROPY_BYTES)
-    token = Token(name=name, digest=digest(clear), role=role, project=project, made_at=now, expires_at=expires)
+    token = Token(name=name, digest=digest(clear), role=role, project=project, provider=provider, made_at=now)
+    token.expires_at = expires
     try:
         with session.begin_nested():
             session.add(token)

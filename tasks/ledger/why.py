@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from tasks.ledger import lineage
 from tasks.ledger.deeds import Deed, Deeds
-from tasks.ledger.events import PENDING, Event, Hold, Notification, Place, Sighting
+from tasks.ledger.events import PENDING, Event, Hold, Notification, Place, RoadSighting, Sighting
 from tasks.ledger.lines import (
     ChangeLine,
     DecisionLine,
@@ -45,7 +45,7 @@ class Words(Line):
 
 @dataclass(frozen=True, slots=True)
 class SightingLine(Line):
-    """Another notification of the same fact."""
+    """A notification of the event's fact: by which road it came, and when it did for the first time."""
 
     provider: str
     message_id: str
@@ -76,8 +76,9 @@ class Why(Line):
     """Everything about one event.
 
     ``causes`` leads from the first cause down to the event's parent; ``children`` are the events that it
-    raised, and theirs, each with what followed (``event.parent_id`` makes the tree). ``hold`` is None
-    where the event is not pending. ``cut`` names what was too long to be shown whole.
+    raised, and theirs, each with what followed (``event.parent_id`` makes the tree). ``sightings`` has
+    the one that made the event first, and nothing for a raised event. ``hold`` is None where the event is
+    not pending. ``cut`` names what was too long to be shown whole.
     """
 
     event: EventLine
@@ -114,8 +115,8 @@ def why(session: Session, event_id: int, project: str | None = None) -> Why | No
     own = told[event_id]
     return Why(
         event=event,
-        notification=_notification(session, event_id),
-        sightings=_sightings(session, event_id),
+        notification=(words := _notification(session, event_id)),
+        sightings=[] if event.raised else _sightings(session, event, words.road if words else ""),
         hold=_hold(session, event_id) if event.state == PENDING else None,
         decisions=own.decisions,
         effects=own.effects,
@@ -146,16 +147,19 @@ def _read(text: str) -> Any:
         return text
 
 
-def _sightings(session: Session, event_id: int) -> list[SightingLine]:
-    columns = (Provider.name, Sighting.message_id, Sighting.raw_event_type, Sighting.road, Sighting.seen_at)
-    query = (
-        select(*columns)
-        .join(Provider, Provider.id == Sighting.provider_id)
-        .where(Sighting.event_id == event_id)
-        .order_by(Sighting.seen_at, Sighting.message_id)
-        .limit(SIGHTINGS)
-    )
-    return [SightingLine(*row) for row in session.execute(query)]
+def _sightings(session: Session, event: EventLine, road: str) -> list[SightingLine]:
+    """Every notification of an event's fact, the first one first: it is the event's own."""
+    found = [SightingLine(event.provider, event.message_id, event.raw_event_type, road, event.caught_at)]
+    both = union_all(
+        *(
+            select(Provider.name, table.message_id, table.raw_event_type, table.road, table.seen_at)
+            .join(Provider, Provider.id == table.provider_id)
+            .where(table.event_id == event.id)
+            for table in (Sighting, RoadSighting)
+        )
+    ).subquery()
+    again = select(both).order_by(both.c.seen_at, both.c.message_id, both.c.road).limit(SIGHTINGS - 1)
+    return [*found, *(SightingLine(*row) for row in session.execute(again))]
 
 
 def _hold(session: Session, event_id: int) -> Waiting:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -51,6 +51,13 @@ class Definition(NamedTuple):
         return self.name.endswith("compliance_check")
 
 
+class Category(NamedTuple):
+    """A category of internal events: what people call it, and the names of its events."""
+
+    label: str
+    events: frozenset[str]
+
+
 class Definitions(Mapping[str, Definition]):
     """Internal events by name: the shipped ones, and those of a site."""
 
@@ -75,11 +82,22 @@ class Definitions(Mapping[str, Definition]):
 @lru_cache(maxsize=1)
 def shipped() -> Mapping[str, Definition]:
     """The table in the package."""
-    text = (resources.files("tasks.model") / "definitions.yaml").read_text(encoding="utf-8")
-    table = yaml.safe_load(text)
+    table = _table()
     preventable = frozenset(table["preventable"])
     return {
         name: Definition(name, description, category, kind, name in preventable)
         for category, held in table["categories"].items()
         for name, (kind, description) in held["events"].items()
     }
+
+
+@lru_cache(maxsize=1)
+def categories() -> Mapping[str, Category]:
+    """The categories of the shipped events, by name."""
+    held = _table()["categories"]
+    return {name: Category(category["label"], frozenset(category["events"])) for name, category in held.items()}
+
+
+@lru_cache(maxsize=1)
+def _table() -> Any:
+    return yaml.safe_load((resources.files("tasks.model") / "definitions.yaml").read_text(encoding="utf-8"))

@@ -6,6 +6,9 @@ acts differently on them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class CatchmentError(Exception):
     """Something went wrong in Catchment."""
@@ -17,8 +20,11 @@ class CatchmentError(Exception):
 class Transient(CatchmentError):
     """It may go better later: tried again with back-off.
 
-    ``after`` is the earliest useful pause in seconds, where the other side named one.
+    ``after`` is the earliest useful pause in seconds, where the other side named one. ``detail`` is what is worth
+    keeping of the try, bounded and free of secrets.
     """
+
+    detail: Mapping[str, Any] | None = None
 
     def __init__(self, message: str = "", after: float | None = None) -> None:
         super().__init__(message)
@@ -41,8 +47,16 @@ class ProviderDown(Transient):
     """The provider does not answer, or answers with a fault of its own."""
 
 
+class Absent(ProviderDown):
+    """The provider has no such service: there are no objects of that kind to be read."""
+
+
 class SignedOut(Transient):
     """The provider refuses the credentials."""
+
+
+class BadMonitor(Transient):
+    """A monitor breaks its contract: it raises what it must not, never returns, or hands over nonsense."""
 
 
 class Gone(CatchmentError):

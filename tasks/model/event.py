@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 #: The provider name under which Catchment's own raised events are counted.
 INTERNAL = "internal"
 
+#: The source of an ESI Leap service's events, as the switchboard's addresses name it.
+ESI_LEAP = "ESI_LEAP"
+
 #: Namespace of an event in the switchboard's addresses (spec automate 3.5).
 PROVIDER_EVENT = "EmsEvent"
 POLICY_EVENT = "MiqEvent"
@@ -30,6 +33,9 @@ TOLD_SOURCES = (RULE_SOURCE, BUILTIN_SOURCE, EXTERNAL_SOURCE, TIMER_SOURCE)
 _CUSTOM_SOURCES = (ALERT_SOURCE, MARK_SOURCE, *TOLD_SOURCES)
 #: The type of such marks.
 TIMELINE_MARK = "timeline_mark"
+
+#: The word of a kind of provider in the switchboard's addresses, where it is not the kind in capitals.
+_SOURCES = {"ovirt": "RHEVM"}
 
 #: Kinds of objects that are Catchment's own: what somebody asked for, and a piece of the work on it.
 REQUEST = "request"
@@ -73,7 +79,7 @@ class Message:
 
     ``content`` has the sender's keys (``message_id``, ``event_type``, ``timestamp``, ``publisher_id``,
     ``priority``, ``payload``, and ``context`` without the ``_context_`` prefix). ``form`` names the
-    wire format: ``oslo`` or ``telemetry``.
+    wire format: ``oslo`` or ``telemetry`` of OpenStack, ``engine`` of oVirt.
     """
 
     form: str
@@ -102,6 +108,8 @@ class Identity:
 class Normalised:
     """The canonical facts of one event, whatever source and payload kind it came from.
 
+    ``details`` are further facts that a kind of provider has of its own: names to texts and numbers.
+
     Nobody changes them once they are handed on. They are not frozen all the same: making frozen ones,
     one for each event and stage, took twice the time.
     """
@@ -121,6 +129,7 @@ class Normalised:
     level: str = "detail"
     request_id: str | None = None
     chain_id: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
     def ref(self) -> ObjectRef | None:
         """The object that the event is about, or None where the message names none."""
@@ -173,6 +182,11 @@ class Event:
         return _resolve_role(self.facts, name)
 
 
+def source_of(kind: str) -> str:
+    """The word of a kind of provider in the switchboard's addresses (``EmsEvent/OPENSTACK``)."""
+    return _SOURCES.get(kind, kind.upper())
+
+
 def raw_type_of(source: str | None, event_type: str) -> str:
     """The raw type of a raised event: a custom one has its namespace and source there, all others their type."""
     return f"{CUSTOM_EVENT}/{source}/{event_type}" if source else event_type
@@ -187,30 +201,32 @@ def raised_as(facts: Normalised) -> tuple[str, str]:
     return RAISED_AS.get(facts.resource_kind or "", (POLICY_EVENT, POLICY_SOURCE))
 
 
-#: Target words and the object kind each one means for OpenStack events.
-ROLES: dict[str, str] = {
-    "src_vm": "server",
-    "src_host": "host",
-    "host": "host",
-    "availability_zone": "availability_zone",
-    "tenant": "project",
+#: Target words and the kinds of object that each one means, the first that the event names: an oVirt event about a
+#: template has it where others have their machine (spec capture 4.3). A cloud has no templates.
+ROLES: dict[str, tuple[str, ...]] = {
+    "src_vm": ("server", "template"),
+    "src_host": ("host",),
+    "host": ("host",),
+    "availability_zone": ("availability_zone",),
+    "tenant": ("project",),
+    "physical_server": ("node",),
 }
 
 
 def _resolve_role(facts: Normalised, name: str) -> ObjectRef | None:
     if name == "target":
         return facts.ref()
-    kind = ROLES.get(name)
-    if kind is None:
-        return None
-    if facts.resource_kind == kind and facts.resource_id:
-        return ObjectRef(kind, facts.resource_id)
-    if kind == "host" and facts.host:
-        return ObjectRef(kind, facts.host)
-    if kind == "project" and facts.tenant_id:
-        return ObjectRef(kind, facts.tenant_id)
-    parent = facts.parents.get(kind)
-    return ObjectRef(kind, parent) if parent else None
+    kinds = ROLES.get(name, ())
+    if facts.resource_kind in kinds and facts.resource_id:
+        return ObjectRef(facts.resource_kind, facts.resource_id)
+    for kind in kinds:
+        if parent := facts.parents.get(kind):
+            return ObjectRef(kind, parent)
+    if kinds == ("host",) and facts.host:
+        return ObjectRef("host", facts.host)
+    if kinds == ("project",) and facts.tenant_id:
+        return ObjectRef("project", facts.tenant_id)
+    return None
 
 
 def object_key(provider: str, ref: ObjectRef | None, message_id: str) -> str:

@@ -39,7 +39,7 @@ def choose(kind: ProviderKind, provider: ProviderConfig) -> Choice:
     for monitor in sorted(kind.monitors, key=lambda m: m.priority, reverse=True):
         if monitor.priority < 0:
             continue
-        answer = _ask(monitor, provider)
+        answer = ask(monitor, provider)
         if answer.ok:
             return Choice(monitor, passed_over)
         passed_over.append((monitor.name, answer.reason))
@@ -47,8 +47,17 @@ def choose(kind: ProviderKind, provider: ProviderConfig) -> Choice:
     raise ProviderDown(f"{provider.name}: no monitor is available. {reasons}")
 
 
-def _ask(monitor: type[Monitor], provider: ProviderConfig) -> Availability:
+def ask(monitor: type[Monitor], provider: ProviderConfig) -> Availability:
+    """Whether a monitor can serve a provider; whatever it does instead of saying so means that it cannot."""
     try:
-        return monitor.available(provider)
-    except Exception as error:  # noqa: BLE001 - a package's monitor that breaks the contract must not hide the others
-        return Availability(False, f"it cannot say whether it is available: {type(error).__name__}: {error}")
+        answer = monitor.available(provider)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package's monitor that breaks the contract must not hide the others
+        return Availability(False, _fit(f"it cannot say whether it is available: {type(error).__name__}: {error}"))
+    if not isinstance(answer, Availability):
+        return Availability(False, f"it answers with a {type(answer).__name__} when asked whether it is available")
+    return Availability(bool(answer.ok), _fit(str(answer.reason)))
+
+
+def _fit(reason: str) -> str:
+    """A reason as the ledger can keep it."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in reason[:1000])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from tasks.model.event import Identity, Message, Normalised, Notification, ObjectRef
 
@@ -42,10 +42,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a monitor can serve a provider, and why not where it cannot."""
+    """Whether a monitor can serve a provider, and why not where it cannot.
+
+    ``absent`` says that the provider has no such source, so that there is no use in asking again soon.
+    """
 
     ok: bool
     reason: str = ""
+    absent: bool = False
 
 
 class Monitor(Protocol):
@@ -85,11 +89,31 @@ class Monitor(Protocol):
         """Close connections; what was not acknowledged stays with the source."""
 
 
+@runtime_checkable
+class Keeping(Protocol):
+    """A push monitor that knows, once it is started, whether its source has kept what came while it was away."""
+
+    kept: bool
+
+
+class Rereading(Monitor, Protocol):
+    """A monitor that can read what happened in a stretch of time: gaps of a push monitor are filled by it."""
+
+    @classmethod
+    def cursor_from(cls, moment: datetime) -> dict[str, Any]:
+        """Where to read on for all that happened from a moment on."""
+
+    @classmethod
+    def is_past(cls, cursor: Mapping[str, Any] | None, moment: datetime) -> bool:
+        """Whether all that happened before a moment lies before a cursor."""
+
+
 class Converter(Protocol):
     """Turns notifications of one kind of provider into canonical events. Pure: no network, no ledger."""
 
-    #: Part of the switchboard's address (``OPENSTACK``), spec automate 2.2.
-    source: ClassVar[str]
+    @property
+    def source(self) -> str:
+        """Part of the switchboard's address (``OPENSTACK``), spec automate 2.2."""
 
     def unwrap(self, body: bytes | str | dict[str, Any]) -> list[Message]:
         """Take a body out of its envelope; one body may carry several events. Secrets are removed here.
@@ -172,7 +196,12 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderKind:
-    """All that the table of providers knows of one kind. Without an operator nothing can be done to its objects."""
+    """All that the table of providers knows of one kind. Without an operator nothing can be done to its objects.
+
+    ``converting`` makes the converter of one provider from its options, where they say how its messages are to be
+    read; ``converter`` is then the one for options that say nothing of it. ``losses`` are the types of events by
+    which its monitors tell that the source has lost something, each with the reason.
+    """
 
     name: str
     converter: Converter
@@ -180,3 +209,9 @@ class ProviderKind:
     monitors: tuple[type[Monitor], ...]
     inventory: type[InventoryReader] | None
     operator: type[Operator] | None = None
+    converting: Callable[[Any], Converter] | None = None
+    losses: Mapping[str, str] = field(default_factory=dict)
+
+    def converter_of(self, options: Any) -> Converter:
+        """The converter of a provider with these options."""
+        return self.converter if self.converting is None else self.converting(options)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,30 +13,11 @@ from tasks.conveyor.wanted import stub
 from tasks.ledger import bulk
 from tasks.ledger.inventory import GONE, KNOWN, STUB, InventoryChange, InventoryObject
 from tasks.model.event import ObjectRef
-from tasks.providers.contracts import Reading
+from tasks.refresh.aggregates import spread_aggregates, with_aggregates
+from tasks.refresh.seen import Change, Seen
 
-
-class Seen(NamedTuple):
-    """An object as read, or ``reading`` None where the provider says that it is gone (404).
-
-    ``asked_at`` is when the read began: facts asked for earlier never replace those asked for later.
-    """
-
-    ref: ObjectRef
-    reading: Reading | None
-    event_id: int | None
-    asked_at: datetime
-
-
-class Change(NamedTuple):
-    """What became of an object, with the facts that differ; ``event_id`` had it read."""
-
-    ref: ObjectRef
-    verdict: str
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-    event_id: int | None
-    tenant_id: str | None
+#: How far behind itself a service may be in what it tells.
+BEHIND = timedelta(seconds=60)
 
 
 def apply(
@@ -54,27 +35,32 @@ def apply(
         stub(session, [(provider_id, ref) for ref in new], min(s.asked_at for s in seen))
         present |= _locked(session, provider_id, new)
     verdicts: dict[str, int] = {}
-    changes: list[dict[str, Any]] = []
-    for item in seen:
+    made: list[tuple[int, Change]] = []
+    # Under the lock, so that an aggregate which changes now either is seen here or changes these objects itself.
+    for item in with_aggregates(session, provider_id, seen):
         row = present[item.ref]
         verdict, before, after = _bring(row, item)
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
         if verdict not in {"unchanged", "stale"}:
-            if changed is not None:
-                changed.append(Change(item.ref, verdict, before, after, item.event_id, row.tenant_id))
-            changes.append(
-                {
-                    "object_id": row.id,
-                    "at": item.asked_at,
-                    "verdict": verdict,
-                    "event_id": item.event_id,
-                    "before": before,
-                    "after": after,
-                }
-            )
+            about = (item.event_id, row.tenant_id, item.asked_at, row.attributes)
+            made.append((row.id, Change(item.ref, verdict, before, after, *about)))
     session.flush()
-    bulk.insert(session, InventoryChange, changes)
+    made += spread_aggregates(session, provider_id, [change for _, change in made])
+    if changed is not None:
+        changed += [change for _, change in made]
+    bulk.insert(session, InventoryChange, [_row(object_id, change) for object_id, change in made])
     return verdicts
+
+
+def _row(object_id: int, change: Change) -> dict[str, Any]:
+    return {
+        "object_id": object_id,
+        "at": change.at,
+        "verdict": change.verdict,
+        "event_id": change.event_id,
+        "before": change.before,
+        "after": change.after,
+    }
 
 
 def _locked(session: Session, provider_id: int, refs: Collection[ObjectRef]) -> dict[ObjectRef, InventoryObject]:
@@ -92,7 +78,7 @@ def _locked(session: Session, provider_id: int, refs: Collection[ObjectRef]) -> 
 
 
 def _bring(row: InventoryObject, item: Seen) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    if row.read_at is not None and row.read_at > item.asked_at:
+    if row.read_at is not None and (row.read_at > item.asked_at or _older(row, item)):
         return "stale", {}, {}
     row.read_at = item.asked_at
     if item.reading is None:
@@ -113,6 +99,18 @@ def _bring(row: InventoryObject, item: Seen) -> tuple[str, dict[str, Any], dict[
     return ("changed", old, new) if new or old else ("unchanged", {}, {})
 
 
+def _older(row: InventoryObject, item: Seen) -> bool:
+    """Whether the service's own time says that the facts are older than those that we have.
+
+    A list may come from a copy of the service's database that is some seconds behind. After more than that
+    the service is believed all the same: its clock may have been set, or its database restored.
+    """
+    if item.reading is None or row.state != KNOWN or row.read_at is None:
+        return False
+    told, had = item.reading.attributes.get("updated_at"), row.attributes.get("updated_at")
+    return isinstance(told, str) and isinstance(had, str) and told < had and item.asked_at - row.read_at < BEHIND
+
+
 def _facts(row: InventoryObject) -> dict[str, Any]:
     return {"name": row.name, "tenant_id": row.tenant_id, **row.attributes}
 
@@ -122,15 +120,24 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[di
     return {k: before[k] for k in changed if k in before}, {k: after[k] for k in changed if k in after}
 
 
-def absent(session: Session, provider_id: int, kind: str, asked_at: datetime) -> list[ObjectRef]:
-    """Objects of a kind that a full refresh, begun at ``asked_at``, did not meet and nobody has read since."""
+def absent(
+    session: Session, provider_id: int, kind: str, asked_at: datetime, after: str, limit: int
+) -> list[ObjectRef]:
+    """Objects of a kind that a list, begun at ``asked_at``, did not meet and nobody has read since.
+
+    So many of them whose id stands behind ``after``, in the order of their ids.
+    """
     rows = session.scalars(
-        select(InventoryObject.ref).where(
+        select(InventoryObject.ref)
+        .where(
             InventoryObject.provider_id == provider_id,
             InventoryObject.kind == kind,
+            InventoryObject.ref > after,
             InventoryObject.state != GONE,
             InventoryObject.read_at.is_not(None),
             InventoryObject.read_at < asked_at,
         )
+        .order_by(InventoryObject.ref)
+        .limit(limit)
     )
     return [ObjectRef(kind, ref) for ref in rows]

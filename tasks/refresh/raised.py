@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tasks.conveyor.internal import About, raise_internal
 from tasks.ledger.events import Event
 from tasks.ledger.tally import Count
-from tasks.refresh.apply import Change
+from tasks.refresh.seen import Change
 from tasks.site.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import groupby
 
 import structlog
-from sqlalchemy import update
 from sqlalchemy.exc import OperationalError, StatementError
-from sqlalchemy.orm import Session
 
 from tasks.conveyor.installation import Installation
-from tasks.conveyor.wanted import FULL, Wish, want
-from tasks.ledger.providers import Provider
+from tasks.conveyor.wanted import EVERY
 from tasks.model import clock
-from tasks.model.errors import CatchmentError, Gone, Permanent, Transient
-from tasks.providers.contracts import InventoryReader, ProviderConfig, Reading
+from tasks.model.errors import CatchmentError, Gone, LeaseLost, Permanent, Transient
+from tasks.providers.contracts import InventoryReader, Reading
 from tasks.providers.table import kinds
-from tasks.refresh import targets
-from tasks.refresh.apply import Change, Seen, absent, apply
+from tasks.refresh import covered, pacing, targets
+from tasks.refresh.apply import apply
+from tasks.refresh.lists import ListRead, Ring, Told, quiet
 from tasks.refresh.raised import raise_changes
+from tasks.refresh.related import follow
+from tasks.refresh.seen import Change, Seen
 from tasks.refresh.targets import Taken
 
 log = structlog.get_logger(__name__)
 
-#: Targets taken at once, and objects applied in one transaction.
+#: Targets taken at once.
 TAKE = 50
-PAGE = 200
-
-
-#: Called after a commit with the lanes that have raised events.
-Ring = Callable[[set[int]], None]
+#: Seconds that the refresher waits for the next target rather than for the next bell.
+WAIT = 1.5
 
 
 def refresh(installation: Installation, seconds: float = 30.0, ring: Ring = lambda _lanes: None) -> bool:
@@ -46,166 +45,164 @@ def refresh(installation: Installation, seconds: float = 30.0, ring: Ring = lamb
     owner = f"{installation.worker}:{uuid.uuid4().hex[:8]}"
     deadline = time.monotonic() + seconds
     settings = installation.site.settings.refresh
+    rates = pacing.rates(installation.site.providers, settings)
     became_ready = False
-    with installation.ledger.reading() as session:
-        due = targets.next_due(session, clock.now())
-    pause = max((due - clock.now()).total_seconds(), 0.0) if due is not None else None
-    if pause is None or pause > settings.settle_seconds:
-        return False
-    # A burst is still arriving when the bell rings: give it the time that it was promised.
-    time.sleep(min(pause, 5.0))
-    while time.monotonic() < deadline:
-        with installation.ledger.transaction() as session:
-            taken = targets.take(session, owner, settings, clock.now(), TAKE)
-        if not taken:
-            break
-        for provider, group in groupby(sorted(taken, key=lambda t: t.provider), key=lambda t: t.provider):
-            became_ready |= _provider(installation, provider, list(group), owner, ring)
+    with _Readers(installation) as readers:
+        while time.monotonic() < deadline:
+            with installation.ledger.reading() as session:
+                due = targets.next_due(session, clock.now())
+            pause = max((due - clock.now()).total_seconds(), 0.0) if due is not None else None
+            if pause is None or pause > max(settings.settle_seconds, WAIT):
+                break
+            # A burst is still arriving when the bell rings: give it the time that it was promised.
+            time.sleep(min(pause, 5.0))
+            with installation.ledger.transaction() as session:
+                covered.escalate(session, settings, clock.now())
+                taken = targets.take(session, owner, settings, clock.now(), TAKE, rates)
+            if not taken:
+                break
+            for provider, group in groupby(sorted(taken, key=lambda t: t.provider), key=lambda t: t.provider):
+                became_ready |= _provider(readers, provider, list(group), _Work(installation, owner, ring))
     return became_ready
 
 
-def _provider(installation: Installation, name: str, taken: Sequence[Taken], owner: str, ring: Ring) -> bool:
-    config = installation.site.providers.get(name)
-    kind = kinds()[config.kind] if config is not None else None
-    if config is None or kind is None or kind.inventory is None:
-        _all_put_off(
-            installation, taken, owner, Permanent(f"the site has no provider {name} whose inventory can be read")
-        )
-        return False
+def refresh_now(installation: Installation, taken: Taken, owner: str, told: Told) -> bool:
+    """Read one list that was taken, telling how far it is. Raises what the reader raises, after it was noted."""
+    work = _Work(installation, owner, told=told, loud=True)
+    with _Readers(installation) as readers:
+        return _provider(readers, taken.provider, [taken], work)
+
+
+def _provider(readers: _Readers, name: str, taken: Sequence[Taken], work: _Work) -> bool:
     try:
-        reader = kind.inventory(config)
+        reader = readers.of(name)
     except Exception as error:  # noqa: BLE001 - a reader's bug must cost its provider a try, not the others theirs
-        _all_put_off(installation, taken, owner, _ours(error))
+        return work.fail(taken, _ours(error))
+    ready = False
+    for target in (t for t in taken if t.ref.kind == EVERY):
+        ready |= work.list(reader, target)
+    work.single(reader, [t for t in taken if t.ref.kind != EVERY])
+    return ready
+
+
+class _Readers:
+    """The providers' readers: each made when it is first needed, and closed at the end."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._site = installation.site
+        self._made: dict[str, InventoryReader] = {}
+
+    def of(self, name: str) -> InventoryReader:
+        """A provider's reader. Raises ``Permanent`` where the site has none, and whatever making it raises."""
+        if name not in self._made:
+            config = self._site.providers.get(name)
+            made = kinds()[config.kind].inventory if config is not None else None
+            if config is None or made is None:
+                raise Permanent(f"the site has no provider {name} whose inventory can be read")
+            self._made[name] = made(config)
+        return self._made[name]
+
+    def __enter__(self) -> _Readers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reader in self._made.values():
+            reader.close()
+
+
+@dataclass(slots=True)
+class _Work:
+    """The reading of one provider's targets by one owner. ``stopped`` once the provider has asked for a pause."""
+
+    installation: Installation
+    owner: str
+    ring: Ring = lambda _lanes: None
+    told: Told = quiet
+    loud: bool = False
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def fail(self, taken: Sequence[Taken], error: CatchmentError) -> bool:
+        """Note that targets could not be read; the pause that the provider asks for is the whole provider's."""
+        after, settings = getattr(error, "after", None), self.installation.site.settings.refresh
+        with self.installation.ledger.transaction() as session:
+            for target in taken:
+                targets.put_off(session, target, self.owner, error, after, clock.now(), settings)
+            if after:
+                self.stopped.set()
+                seconds = min(after, settings.backoff_limit_seconds)
+                pacing.pause(session, taken[0].provider_id, seconds, str(error), clock.now())
+        if self.loud:
+            raise error
         return False
-    try:
-        ready = False
-        for target in (t for t in taken if t.ref == FULL):
-            ready |= _full(installation, config, reader, target, owner, ring)
-        _single(installation, reader, [t for t in taken if t.ref != FULL], owner, ring)
-        return ready
-    finally:
-        reader.close()
 
+    def list(self, reader: InventoryReader, target: Taken) -> bool:
+        """Read a list. One that fails is tried again; what it has read stays."""
+        try:
+            return ListRead(self.installation, reader, target, self.owner, self.ring, self.told).run()
+        except LeaseLost as lost:
+            log.info("a list is left to another worker", provider=target.provider, reason=str(lost))
+        except Exception as error:  # noqa: BLE001 - a reader's bug must cost this target a try, not the others theirs
+            log.warning("a list could not be read", provider=target.provider, list=str(target.ref), error=str(error))
+            return self.fail([target], _ours(error))
+        return False
 
-def _all_put_off(installation: Installation, taken: Sequence[Taken], owner: str, error: CatchmentError) -> None:
-    with installation.ledger.transaction() as session:
-        for target in taken:
-            targets.put_off(
-                session,
-                target,
-                owner,
-                error,
-                getattr(error, "after", None),
-                clock.now(),
-                installation.site.settings.refresh,
-            )
+    def single(self, reader: InventoryReader, taken: Sequence[Taken]) -> None:
+        """Read objects one at a time, a few of them in parallel; each is applied and settled by itself."""
+        if not taken:
+            return
+        most = min(self.installation.site.settings.refresh.parallel, len(taken))
+        with ThreadPoolExecutor(max_workers=most, thread_name_prefix="read") as pool:
+            for target, asked_at, found in pool.map(lambda t: (t, *self._read(reader, t)), taken):
+                if found is None:
+                    with self.installation.ledger.transaction() as session:
+                        targets.give_back(session, target, self.owner)
+                elif isinstance(found, CatchmentError) and not isinstance(found, Gone):
+                    self.fail([target], found)
+                    log.warning(
+                        "an object could not be read",
+                        target=str(target.ref),
+                        provider=target.provider,
+                        error=str(found),
+                    )
+                else:
+                    reading = None if isinstance(found, Gone) else found
+                    self._bring(target, Seen(target.ref, reading, target.event_id, asked_at), reader.kinds)
 
+    def _read(self, reader: InventoryReader, target: Taken) -> tuple[datetime, Reading | CatchmentError | None]:
+        """What was read of a target, or why not; None where the provider has asked for a pause before it."""
+        asked_at = clock.now()
+        if self.stopped.is_set():
+            return asked_at, None
+        try:
+            if target.ref.kind not in reader.kinds:
+                return asked_at, Permanent(f"inventory does not read objects of kind {target.ref.kind}")
+            return asked_at, reader.read(target.ref)
+        except Exception as error:  # noqa: BLE001 - a reader's bug must cost this target a try, not the others theirs
+            ours = _ours(error)
+            if getattr(ours, "after", None):
+                self.stopped.set()
+            return asked_at, ours
 
-def _single(
-    installation: Installation, reader: InventoryReader, taken: Sequence[Taken], owner: str, ring: Ring
-) -> None:
-    """Read objects one at a time, a few of them in parallel; each is applied and settled by itself."""
-    if not taken:
-        return
-    settings = installation.site.settings.refresh
-    with ThreadPoolExecutor(max_workers=min(settings.parallel, len(taken)), thread_name_prefix="read") as pool:
-        results = pool.map(lambda t: (t, *_read(reader, t)), taken)
-        for target, asked_at, found in results:
-            if isinstance(found, CatchmentError) and not isinstance(found, Gone):
-                _all_put_off(installation, [target], owner, found)
-                log.warning(
-                    "an object could not be read", target=str(target.ref), provider=target.provider, error=str(found)
-                )
-                continue
-            seen = Seen(target.ref, None if isinstance(found, Gone) else found, target.event_id, asked_at)
-            _bring(installation, target, seen, owner, ring)
-
-
-def _bring(installation: Installation, target: Taken, seen: Seen, owner: str, ring: Ring) -> None:
-    settings = installation.site.settings
-    changed: list[Change] = []
-    lanes: set[int] = set()
-    try:
-        with installation.ledger.transaction() as session:
-            if targets.settle(session, target, owner, clock.now(), settings.refresh):
-                apply(session, target.provider_id, [seen], changed)
-                lanes = raise_changes(session, settings, target.provider_id, target.provider, changed, clock.now())
-    except (StatementError, ValueError, TypeError) as error:
-        if isinstance(error, OperationalError):
-            raise
-        refusal = Permanent(f"the ledger refuses what was read of {target.ref}: {type(error).__name__}")
-        _all_put_off(installation, [target], owner, refusal)
-        log.warning("an object cannot be kept", target=str(target.ref), provider=target.provider, error=str(error))
-        return
-    if lanes:
-        ring(lanes)
-
-
-def _read(reader: InventoryReader, target: Taken) -> tuple[datetime, Reading | CatchmentError]:
-    asked_at = clock.now()
-    try:
-        if target.ref.kind not in reader.kinds:
-            return asked_at, Permanent(f"inventory does not read objects of kind {target.ref.kind}")
-        return asked_at, reader.read(target.ref)
-    except Exception as error:  # noqa: BLE001 - a reader's bug must cost this target a try, not the others theirs
-        return asked_at, _ours(error)
+    def _bring(self, target: Taken, seen: Seen, kinds: Sequence[str]) -> None:
+        settings = self.installation.site.settings
+        changed: list[Change] = []
+        lanes: set[int] = set()
+        try:
+            with self.installation.ledger.transaction() as session:
+                if targets.settle(session, target, self.owner, clock.now(), settings.refresh):
+                    apply(session, target.provider_id, [seen], changed)
+                    follow(session, target.provider_id, changed, kinds, clock.now(), settings.refresh)
+                    lanes = raise_changes(session, settings, target.provider_id, target.provider, changed, clock.now())
+        except (StatementError, ValueError, TypeError) as error:
+            if isinstance(error, OperationalError):
+                raise
+            refusal = Permanent(f"the ledger refuses what was read of {target.ref}: {type(error).__name__}")
+            self.fail([target], refusal)
+            log.warning("an object cannot be kept", target=str(target.ref), provider=target.provider, error=str(error))
+            return
+        if lanes:
+            self.ring(lanes)
 
 
 def _ours(error: Exception) -> CatchmentError:
     return error if isinstance(error, CatchmentError) else Transient(f"{type(error).__name__}: {error}")
-
-
-def _full(
-    installation: Installation, config: ProviderConfig, reader: InventoryReader, target: Taken, owner: str, ring: Ring
-) -> bool:
-    """Read everything, page by page; what was not met is read once more by itself before it counts as gone.
-
-    What a new provider has is no news, and raises nothing.
-    """
-    settings = installation.site.settings.refresh
-    began = clock.now()
-    try:
-        with installation.ledger.reading() as session:
-            known = session.get_one(Provider, target.provider_id).ready_at is not None
-        for kind in reader.kinds:
-            asked_at = clock.now()
-            for page in _pages(reader.read_all(kind)):
-                with installation.ledger.transaction() as session:
-                    if not targets.renew(session, owner, [target.id], settings, clock.now()):
-                        return False
-                    lanes = _apply_page(installation, session, target, page, asked_at, known=known)
-                if lanes:
-                    ring(lanes)
-            with installation.ledger.transaction() as session:
-                missing = absent(session, target.provider_id, kind, asked_at)
-                want(session, [Wish(target.provider_id, ref, None) for ref in missing], clock.now(), settle=0)
-    except Exception as error:  # noqa: BLE001 - a reader's bug must cost this target a try, not the others theirs
-        _all_put_off(installation, [target], owner, _ours(error))
-        log.warning("a full refresh failed; it is tried again", provider=config.name, error=str(error))
-        return False
-    with installation.ledger.transaction() as session:
-        if not targets.settle(session, target, owner, clock.now(), settings):
-            return False
-        new = (Provider.id == target.provider_id, Provider.ready_at.is_(None))
-        statement = update(Provider).where(*new).values(ready_at=clock.now()).returning(Provider.id)
-        became = session.execute(statement).one_or_none()
-        # That events are judged on stubs is over, too.
-        session.execute(update(Provider).where(Provider.id == target.provider_id).values(ready_note=None))
-    log.info("a full refresh is through", provider=config.name, seconds=round((clock.now() - began).total_seconds(), 1))
-    return became is not None
-
-
-def _apply_page(
-    installation: Installation, session: Session, target: Taken, page: list[Reading], asked_at: datetime, *, known: bool
-) -> set[int]:
-    changed: list[Change] = []
-    apply(session, target.provider_id, [Seen(r.ref, r, None, asked_at) for r in page], changed)
-    if not known:
-        return set()
-    settings = installation.site.settings
-    return raise_changes(session, settings, target.provider_id, target.provider, changed, clock.now())
-
-
-def _pages(readings: Iterator[Reading]) -> Iterator[list[Reading]]:
-    while page := list(islice(readings, PAGE)):
-        yield page

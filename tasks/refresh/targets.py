@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tasks.conveyor.advance import backoff
+from tasks.conveyor.wanted import EVERY, FULL
 from tasks.ledger.inventory import RefreshTarget
 from tasks.ledger.providers import Provider
 from tasks.model.errors import Permanent
 from tasks.model.event import ObjectRef
+from tasks.refresh import pacing
 from tasks.site.settings import Refresh
 
 
@@ -36,21 +38,63 @@ def _free(now: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def _paused(now: datetime) -> ColumnElement[bool]:
+    """Whether a target's provider has asked for a pause, or had its share of reads."""
+    return RefreshTarget.provider_id.in_(select(Provider.id).where(Provider.reads_after > now))
+
+
 def next_due(session: Session, now: datetime) -> datetime | None:
-    """When the next target is due that nobody reads; None where nothing is wanted."""
-    return session.scalar(select(func.min(RefreshTarget.due_at)).where(*_free(now)))
-
-
-def take(session: Session, owner: str, settings: Refresh, now: datetime, limit: int) -> list[Taken]:
-    """Take due targets that nobody reads, oldest first. A provider's full refresh goes before its objects."""
-    query = (
-        select(RefreshTarget.id)
-        .where(*_free(now), RefreshTarget.due_at <= now)
-        .order_by(case((RefreshTarget.kind == "*", 0), else_=1), RefreshTarget.due_at, RefreshTarget.id)
+    """When the next target can be read; None where nothing is wanted."""
+    free = session.scalar(select(func.min(RefreshTarget.due_at)).where(*_free(now), ~_paused(now)))
+    waiting = select(RefreshTarget.provider_id).where(*_free(now))
+    paused = session.scalar(
+        select(func.min(Provider.reads_after)).where(Provider.reads_after > now, Provider.id.in_(waiting))
     )
-    ids = session.scalars(query.limit(limit).with_for_update(skip_locked=True)).all()
+    return min((moment for moment in (free, paused) if moment is not None), default=None)
+
+
+def take(
+    session: Session, owner: str, settings: Refresh, now: datetime, limit: int, rates: Mapping[str, float] | None = None
+) -> list[Taken]:
+    """Take due targets that nobody reads, oldest first. Lists go before single objects, and alone.
+
+    ``rates`` are the reads a second that providers may be asked for at the most, by all workers together:
+    one that has a rate is taken at most a second's worth of, and paused for as long as that is worth.
+    """
+    due = (*_free(now), RefreshTarget.due_at <= now, ~_paused(now))
+    lists = session.scalar(select(RefreshTarget.id).where(*due, RefreshTarget.kind == EVERY).limit(1)) is not None
+    which = RefreshTarget.kind == EVERY if lists else RefreshTarget.kind != EVERY
+    ids: list[int] = []
+    names = {row.id: row.name for row in session.execute(select(Provider.id, Provider.name))}
+    asked = session.scalars(select(RefreshTarget.provider_id).where(*due, which).distinct()).all()
+    for provider in sorted(asked):
+        rate = (rates or {}).get(names[provider], 0.0)
+        most = min(limit - len(ids), max(int(rate), 1)) if rate else limit - len(ids)
+        query = (
+            select(RefreshTarget.id)
+            .where(*due, which, RefreshTarget.provider_id == provider)
+            .order_by(RefreshTarget.due_at, RefreshTarget.id)
+            .limit(most)
+        )
+        found = session.scalars(query.with_for_update(skip_locked=True)).all() if most > 0 else []
+        if found and (not rate or pacing.spend(session, provider, len(found), rate, now)):
+            ids += found
+    return _leased(session, owner, ids, settings, now)
+
+
+def take_this(
+    session: Session, owner: str, settings: Refresh, now: datetime, provider_id: int, ref: ObjectRef
+) -> Taken | None:
+    """Take one target by hand, due or not; None where it is read at this moment."""
+    mine = (RefreshTarget.provider_id == provider_id, RefreshTarget.kind == ref.kind, RefreshTarget.ref == ref.id)
+    query = select(RefreshTarget.id).where(*_free(now), *mine).with_for_update(skip_locked=True)
+    return next(iter(_leased(session, owner, session.scalars(query).all(), settings, now)), None)
+
+
+def _leased(session: Session, owner: str, ids: Sequence[int], settings: Refresh, now: datetime) -> list[Taken]:
     if not ids:
         return []
+    names = {row.id: row.name for row in session.execute(select(Provider.id, Provider.name))}
     rows = session.execute(
         update(RefreshTarget)
         .where(RefreshTarget.id.in_(ids))
@@ -65,7 +109,6 @@ def take(session: Session, owner: str, settings: Refresh, now: datetime, limit: 
             RefreshTarget.event_id,
         )
     ).all()
-    names = {row.id: row.name for row in session.execute(select(Provider.id, Provider.name))}
     return [
         Taken(r.id, r.provider_id, names[r.provider_id], ObjectRef(r.kind, r.ref), r.wanted, r.attempts, r.event_id)
         for r in rows
@@ -122,7 +165,16 @@ def put_off(
             error=f"{type(error).__name__}: {error}"[:1000],
             lease_owner=None,
             lease_until=None,
-            state="dead" if hopeless and taken.ref.kind != "*" else "wanted",
+            state="dead" if hopeless and taken.ref != FULL else "wanted",
             due_at=now + timedelta(seconds=min(pause, settings.backoff_limit_seconds)),
         )
+    )
+
+
+def give_back(session: Session, taken: Taken, owner: str) -> None:
+    """Give a target back that was not tried after all."""
+    session.execute(
+        update(RefreshTarget)
+        .where(RefreshTarget.id == taken.id, RefreshTarget.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tasks.model.definitions import Definitions
@@ -48,8 +49,8 @@ class Part:
 class SiteContext:
     """What a reader may know of the rest of the site while it checks its own files.
 
-    ``files`` are the paths of all files of the site, None where they are not known. ``parts`` are what the readers
-    before it made of theirs.
+    ``files`` are the paths of all files of the site, and ``root`` its folder; None where they are not known.
+    ``parts`` are what the readers before it made of theirs.
     """
 
     settings: Settings
@@ -57,6 +58,7 @@ class SiteContext:
     actions: Mapping[str, Any]
     definitions: Definitions = field(default_factory=Definitions)
     files: frozenset[str] | None = None
+    root: Path | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -58,7 +58,7 @@ def load_site(
     }
     definitions, found = events.definitions_of(own)
     problems += found
-    context = SiteContext(known, configured, actions, definitions, frozenset(files))
+    context = SiteContext(known, configured, actions, definitions, frozenset(files), root)
     values: dict[str, Any] = {}
     for part in parts:
         values[part.name], found = _read_part(part, files, replace(context, parts=values))

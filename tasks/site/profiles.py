@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -26,13 +26,16 @@ class Assignment(BaseModel, extra="forbid"):
     project: _Word | None = Field(None, description="Its project.")
     host: _Word | None = Field(None, description="The host that it is on, or that it is.")
     zone: _Word | None = Field(None, description="Its availability zone.")
+    aggregate: _Word | None = Field(None, description="An aggregate that its host is in, or that it is.")
+    cluster: _Word | None = Field(None, description="The cluster that it is in, or that it is: its name or id.")
     tag: _Word | None = Field(None, description="One of its tags.")
     object: _Word | None = Field(None, description="The object itself, as KIND/ID.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Assignment:
+        places = ", ".join(type(self).model_fields)
         if not self.model_fields_set:
-            raise ValueError("it names no place: give provider, project, host, zone, tag or object")
+            raise ValueError(f"it names no place: give {places}")
         return self
 
     def fits(self, facts: Facts) -> bool:
@@ -50,10 +53,24 @@ class Assignment(BaseModel, extra="forbid"):
             "object": str(ref) if ref else None,
         }
         wanted = self.model_dump(exclude_none=True)
-        tag = wanted.pop("tag", None)
-        tags = known.get("tags")
-        in_tags = tag is None or (isinstance(tags, Sequence) and not isinstance(tags, str) and tag in tags)
-        return in_tags and all(has[key] == value for key, value in wanted.items())
+        own = ref.kind if ref is not None else ""
+        many = {
+            "tag": _texts(known.get("tags")),
+            "aggregate": {name} if own == "aggregate" else _texts(known.get("aggregates")),
+            "cluster": {name, ref and ref.id} if own == "cluster" else _cluster(known),
+        }
+        in_all = all(wanted.pop(key) in values for key, values in many.items() if key in wanted)
+        return in_all and all(has[key] == value for key, value in wanted.items())
+
+
+def _texts(value: object) -> Collection[Any]:
+    """The members of a list; a text is none."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def _cluster(known: Mapping[str, Any]) -> Collection[Any]:
+    """What an object's attributes say of its cluster: its name and its id, as far as they are there."""
+    return [known.get(name) for name in ("cluster", "cluster_id", "cluster_name")]
 
 
 class ProfileEntry(BaseModel, extra="forbid"):

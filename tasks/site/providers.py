@@ -36,6 +36,7 @@ class _Reading:
     kinds: Mapping[str, ProviderKind]
     clouds: Clouds
     document: lines.Document
+    reveals: bool = True
     found: dict[str, ProviderConfig] = field(default_factory=dict)
     seen: dict[str, int | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -45,15 +46,23 @@ class _Reading:
 
 
 def providers_of(
-    content: bytes | None, root: Path, kinds: Mapping[str, ProviderKind], clouds: Clouds
+    content: bytes | None,
+    root: Path,
+    kinds: Mapping[str, ProviderKind],
+    clouds: Clouds,
+    *,
+    reveals: bool = True,
 ) -> tuple[dict[str, ProviderConfig], list[Problem]]:
-    """The providers by name, and all mistakes. None at all is no mistake, but worth a warning."""
+    """The providers by name, and all mistakes. None at all is no mistake, but worth a warning.
+
+    Without ``reveals`` no secret is looked up: options hold the references to them.
+    """
     try:
         document = lines.load(content or b"")
     except lines.YamlMistake as mistake:
         what = f"this is no YAML: {_QUOTED.sub('…', mistake.what)}"
         return {}, [Problem(FILE, mistake.line, what, "Correct the text there.")]
-    reading = _Reading(root, kinds, clouds, document)
+    reading = _Reading(root, kinds, clouds, document, reveals)
     listed = _listed(reading)
     for index, entry in enumerate(listed):
         _one(reading, index, entry)
@@ -177,6 +186,8 @@ def _monitor(reading: _Reading, index: int, given: Mapping[str, Any], kind: Prov
 
 def _revealed(reading: _Reading, value: Any, *path: str | int) -> Any:
     """A value with its secrets in place, at any depth."""
+    if not reading.reveals:
+        return value
     if isinstance(value, str):
         try:
             return resolve(value, reading.root)[0]

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tasks.site.surfaces import Flower, Mail, Web
+
 
 class Conveyor(BaseModel, extra="forbid"):
     """How much the belt carries at once, and how patient it is."""
@@ -60,8 +62,17 @@ class Catch(BaseModel, extra="forbid"):
         "stays with its source.",
     )
     seconds: float = Field(15.0, gt=0, description="How long one catch goes on while the provider has more waiting.")
+    patience_seconds: float = Field(
+        70.0, gt=0, le=200, description="A monitor that does not come back for so long is given up until it does."
+    )
+    gap_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Where a notification bus was not listened to for longer, what came meanwhile is looked for in "
+        "the provider's event API.",
+    )
     body_limit_bytes: int = Field(
-        1_048_576, ge=1024, description="A larger notification is quarantined, cut to this size."
+        2_097_152, ge=1024, description="A larger notification is quarantined, cut to this size."
     )
 
 
@@ -103,6 +114,20 @@ class Refresh(BaseModel, extra="forbid"):
     parallel: int = Field(4, ge=1, le=32, description="Objects read from one provider at the same time.")
     settle_seconds: float = Field(
         0.5, ge=0, description="Pause before a target is read, so that a burst costs one read."
+    )
+    list_settle_seconds: float = Field(
+        5.0, ge=0, description="Pause before all objects of a kind are read because an event named none."
+    )
+    reads_per_second: float = Field(
+        0.0,
+        ge=0,
+        description="So many reads of one provider a second at the most, by all workers together. 0: no limit.",
+    )
+    escalate: int = Field(
+        100, ge=2, description="So many objects of one kind waiting to be read are read by their list instead."
+    )
+    full_every_seconds: float = Field(
+        86_400.0, ge=0, description="A full refresh of each provider so often. 0: at the start and by hand only."
     )
     attempts: int = Field(12, ge=1, description="Tries of one target before it goes to the dead-letter desk.")
     backoff_seconds: float = Field(
@@ -176,38 +201,6 @@ class Jobs(BaseModel, extra="forbid"):
     )
     backoff_limit_seconds: float = Field(300.0, gt=0, description="The longest pause between two tries.")
     events_a_minute: int = Field(60, ge=1, description="External events that one token may fire in a minute.")
-
-
-class Web(BaseModel, extra="forbid"):
-    """The HTTP API and the pages."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on. Loopback unless you say otherwise.")
-    port: int = Field(8765, ge=1, le=65535, description="Port of the pages and the API.")
-    secure_cookies: bool = Field(
-        False, description="Set when the pages are behind TLS: cookies are then sent over TLS alone."
-    )
-
-
-class Flower(BaseModel, extra="forbid"):
-    """The dashboard of workers and tasks."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on. Loopback unless you say otherwise.")
-    port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
-    user: str = Field("catchment", description="Name to sign in with.")
-    password_file: Path | None = Field(None, description="File that holds the password. Made at random when absent.")
-
-
-class Mail(BaseModel, extra="forbid"):
-    """The server that takes mails."""
-
-    host: str = Field("127.0.0.1", description="SMTP server.")
-    port: int = Field(25, ge=1, le=65535, description="Its port.")
-    sender: str = Field("catchment@localhost", description="From address.")
-    security: Literal["none", "starttls", "tls"] = Field("none", description="How the conversation is protected.")
-    user: str | None = Field(None, description="Name to sign in with, if the server asks.")
-    password: SecretStr | None = Field(None, description="Better given as CATCHMENT_MAIL__PASSWORD or password_file.")
-    password_file: Path | None = Field(None, description="File that holds the password.")
-    ca_file: Path | None = Field(None, description="Certificates to trust for TLS, instead of the system's.")
 
 
 class Settings(BaseSettings):

@@ -47,7 +47,7 @@ def _outside(_current: Object, _inputs: Mapping[str, Any]) -> None:
 EVERYTHING_WORDS = frozenset({"ems", "ems_cluster", "src_ems_cluster", "ext_management_system"})
 TARGET_WORDS = (
     frozenset({"src_vm", "dest_vm", "src_host", "dest_host", "src_vm_or_dest_host", "host", "vm", "target"})
-    | frozenset({"container_node", "container_group", "container_replicator", "physical_server"})
+    | frozenset({"container_node", "container_group", "container_replicator"})
     | EVERYTHING_WORDS
     | frozenset(ROLES)
 )
@@ -167,6 +167,7 @@ BUILTINS: Mapping[str, _Builtin] = {
     "host_and_storage_least_utilized": _outside,
     "log_object": _outside,
     "log_workspace": _outside,
+    "node_power_policy": _outside,
     "parse_automation_request": _parse_automation_request,
     "parse_event_stream": _parse_event_stream,
     "parse_provider_category": _parse_provider_category,
@@ -178,4 +179,5 @@ BUILTINS: Mapping[str, _Builtin] = {
     "src_vm_as_template": _outside,
     "src_vm_destroy_all_snapshots": _outside,
     "src_vm_disconnect_storage": _outside,
+    "update_vm_import_status": _outside,
 }

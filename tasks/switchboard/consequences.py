@@ -8,18 +8,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tasks.conveyor.wanted import FULL
-from tasks.model.event import INTERNAL, Event, ObjectRef
+from tasks.conveyor.wanted import FULL, all_of
+from tasks.model.event import ESI_LEAP, INTERNAL, MARK_SOURCE, TIMELINE_MARK, Event, ObjectRef
 from tasks.model.outcome import Ask, Finding, Move, Outcome, Petition, Plan, Raise
 from tasks.switchboard.builtin import EVERYTHING_WORDS, plain_word
+from tasks.switchboard.node_power import raise_power
+from tasks.switchboard.result import Result
 from tasks.switchboard.text import bounded, text_of
 from tasks.switchboard.workspace import Call
 
-#: Kinds of objects that an inventory reader can read one at a time.
-REFRESHABLE = frozenset(
-    {"project", "flavor", "image", "network", "subnet", "router", "security_group", "port", "floatingip"}
-    | {"volume", "snapshot", "host", "server"}
+_OPENSTACK = frozenset(
+    {"project", "user", "keypair", "flavor", "image"}
+    | {"network", "subnet", "router", "security_group", "port", "floatingip"}
+    | {"volume", "snapshot", "backup"}
+    | {"availability_zone", "aggregate", "host", "node", "server_group", "server", "stack"}
 )
+#: Kinds of objects that an inventory reader can read one at a time, by the source of the event.
+REFRESHABLE: Mapping[str, frozenset[str]] = {
+    "OPENSTACK": _OPENSTACK,
+    "RHEVM": frozenset({"data_center", "cluster", "host", "storage_domain", "disk", "network", "template", "server"}),
+    ESI_LEAP: frozenset({"lease", "offer", "node"}),
+}
+#: What a raised event may name: the source of its cause is not told, and kinds of the one are absent in the other.
+_ANYWHERE = frozenset().union(*REFRESHABLE.values())
+
+#: Kinds whose events may come without an id, by telemetry or for many objects at once (spec capture 5.2): all
+#: objects of the kind are read then. Word for a kind that has no objects of its own: that of which they are part.
+NAMELESS: Mapping[str, str] = {
+    **{kind: kind for kind in _OPENSTACK - {"server", "host", "flavor", "volume", "availability_zone"}},
+    "security_group_rule": "security_group",
+}
 
 #: Which parents an event changes besides its own object, by the beginning of its type (spec capture 5.1).
 RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -31,10 +49,20 @@ RELATED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("subnet.", ("network",)),
     ("router.interface.", ("port",)),
     ("security_group_rule.", ("security_group",)),
+    ("aggregate.addhost", ("host",)),
+    ("aggregate.removehost", ("host",)),
+    ("orchestration.stack.", ("stack",)),
+    ("esi_leap.lease.", ("node", "offer")),
 )
+
+#: What an oVirt event has read besides its own object, where it is linked to it (spec capture 5.1).
+_LINKED = ("server", "template", "cluster")
 
 #: The rule that mails of the built-in method are asked for by.
 MAIL_RULE = "/$/Object/send_email"
+
+#: Nodes of the other sorts that ESI Leap leases stand in no list of nodes.
+_IRONIC = "ironic_node"
 
 _RELATED_TYPES = tuple(prefix for prefix, _ in RELATED)
 
@@ -44,13 +72,6 @@ _FALLBACKS: Mapping[str, tuple[str, ...]] = {
     "dest_vm": ("dest_vm", "dest_host"),
     "src_vm_or_dest_host": ("src_vm", "dest_host"),
 }
-
-
-class Result(NamedTuple):
-    """How a call went: a short word, and the values that decided."""
-
-    verdict: str
-    detail: dict[str, Any]
 
 
 #: Puts a call's inputs and its event into the outcome and the plan.
@@ -95,18 +116,32 @@ def _aim(refs: list[ObjectRef], plan: Plan) -> Result:
 
 
 def _refresh(_: Mapping[str, Any], event: Event, __: Outcome, plan: Plan) -> Result:
-    refs = [ref for ref in _concerned(event) if ref.kind in REFRESHABLE]
+    refs = [ref for ref in _concerned(event) if _is_read(event, ref)]
     if refs:
         return _aim(refs, plan)
-    own = event.target()
+    facts, own = event.facts, event.target()
+    whole = NAMELESS.get(facts.resource_kind or "")
+    if whole and facts.phase != "start" and (own is None or whole != own.kind):
+        return _aim([all_of(whole)], plan)
     reason = f"objects of the kind {own.kind} are not read one at a time" if own else "the event names no object"
     return Result("skipped", {"reason": reason})
+
+
+def _is_read(event: Event, ref: ObjectRef) -> bool:
+    """Whether the reader of the event's provider can read the object by itself."""
+    if ref.kind == "node" and event.facts.details.get("resource_type") not in (None, _IRONIC):
+        return False
+    return ref.kind in REFRESHABLE.get(event.source, _ANYWHERE)
 
 
 def _concerned(event: Event) -> Iterator[ObjectRef]:
     own = event.target()
     if own is not None:
         yield own
+    if event.source == "RHEVM":
+        # An engine's event names all that it changes as links; hosts and storage are read by their own types.
+        yield from (ObjectRef(kind, ref) for kind in _LINKED if (ref := event.facts.parents.get(kind)))
+        return
     if event.event_type.startswith(_RELATED_TYPES):
         parents = event.facts.parents
         for prefix, kinds in RELATED:
@@ -122,7 +157,7 @@ def _refresh_role(inputs: Mapping[str, Any], event: Event, _: Outcome, plan: Pla
     ref = next((found for role in roles if (found := event.role(role))), None)
     if ref is None:
         return Result("skipped", {"reason": f"the event names no {bounded(word) or 'target'}"})
-    if ref.kind not in REFRESHABLE:
+    if not _is_read(event, ref):
         return Result("skipped", {"reason": f"objects of the kind {ref.kind} are not read one at a time"})
     return _aim([ref], plan)
 
@@ -149,6 +184,17 @@ def _raise_policy(inputs: Mapping[str, Any], event: Event, outcome: Outcome, _: 
         return Result("skipped", {"reason": f"the event names no {bounded(param)}, whose policies are to be asked"})
     outcome.raises.append(Raise(name, target, {"policy_source": [source.kind, source.id]} if source else {}))
     return Result("raised", {"event": name, "on": str(target)})
+
+
+def _mark_import(_: Mapping[str, Any], event: Event, outcome: Outcome, __: Plan) -> Result:
+    """Mark how an import ended among the machine's events (spec capture 8.0): inventory is what the engine says."""
+    machine = event.role("src_vm")
+    if machine is None:
+        return Result("skipped", {"reason": "the event names no src_vm"})
+    status = "failure" if event.event_type.endswith("_FAILED") else "success"
+    told = {"text": f"import_status: {status}", "import_status": status}
+    outcome.raises.append(Raise(TIMELINE_MARK, machine, told, MARK_SOURCE))
+    return Result("raised", {"import_status": status, "on": str(machine)})
 
 
 def _enforce(_: Mapping[str, Any], __: Event, ___: Outcome, plan: Plan) -> Result:
@@ -232,6 +278,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     "host_and_storage_least_utilized": _unavailable,
     "log_object": _nothing,
     "log_workspace": _nothing,
+    "node_power_policy": raise_power,
     "parse_automation_request": _nothing,
     "parse_event_stream": _nothing,
     "parse_provider_category": _nothing,
@@ -243,4 +290,5 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     "src_vm_as_template": _refresh_server,
     "src_vm_destroy_all_snapshots": _refresh_server,
     "src_vm_disconnect_storage": _nothing,
+    "update_vm_import_status": _mark_import,
 }

@@ -37,6 +37,7 @@ BY_EVENT: Mapping[str, Callable[[Event], Any]] = {
     "resource_kind": lambda event: event.facts.resource_kind,
     "resource_id": lambda event: event.facts.resource_id,
     "parents": lambda event: event.facts.parents,
+    "details": lambda event: event.facts.details,
     "payload": lambda event: event.payload,
 }
 
@@ -55,6 +56,9 @@ CARRIED: Mapping[str, str] = {
 
 #: The word of a kind in ``vmdb_object_type``, where it is not the kind itself.
 _TYPE_WORDS = {"server": "vm"}
+
+#: Kinds of provider whose machines are no cloud's (spec automate 4.3).
+_ENGINES = frozenset({"ovirt"})
 
 
 class _Late(Mapping[str, Any]):
@@ -152,14 +156,18 @@ class InventoryObject(_Late):
         self._ref = ref
         self._view = view
 
+    def _of_an_engine(self) -> bool:
+        """Whether the provider is a virtualisation manager: its machines are infrastructure, and no cloud's."""
+        provider = getattr(self._view.site, "providers", {}).get(self._provider)
+        return provider is not None and provider.kind in _ENGINES
+
     def __getitem__(self, name: str) -> Any:
         if name == "id":
             return self._ref.id
         if name == "kind":
             return self._ref.kind
         if name == "cloud":
-            # Servers are a cloud's; a virtualisation manager's machines go by another kind.
-            return self._ref.kind == "server"
+            return self._ref.kind == "server" and not self._of_an_engine()
         known = self._view.object(self._provider, self._ref)
         if known is None:
             raise KeyError(name)

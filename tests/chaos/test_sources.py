@@ -124,7 +124,7 @@ def test_37_signed_out(cloud: Cloud, present: Installation, fault: Fault) -> Non
     assert cloud.requests["POST /identity/v3/auth/tokens"] - before <= 6, "no storm of sign-ins"
     with present.ledger.reading() as session:
         [line] = health.providers(session, clock.now())
-    assert (line.state, (line.failure or "").split(":")[0]) == (health.FAILING, "SignedOut")
+    assert (line.state, (line.failure or "").split(":")[0]) == (health.SIGNED_OUT, "SignedOut")
     assert right not in (line.failure or "")
     user.password = right
     with suppress(CatchmentError):

@@ -2,98 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tasks.ledger import tokens
 from tasks.ledger.incidents import Incident
-from tasks.ledger.migrate import upgrade
-from tasks.ledger.session import Ledger
 from tasks.model import clock
-from tests.unit.web.web_rows import event, fill
-
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from tests.e2e.served import ROOT, Served, sign_in
+from tests.unit.web.web_rows import event
 
 pytestmark = pytest.mark.xdist_group("browser")
-
-
-@dataclass
-class Served:
-    """A running web process: where it is, its ledger, and a token of a role."""
-
-    process: subprocess.Popen[str]
-    address: str
-    ledger: Ledger
-    token: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    site = tmp_path_factory.mktemp("site")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (site / "catchment.toml").write_text(f"[web]\nport = {port}\n")
-    (site / "var").mkdir()
-    ledger = Ledger(f"sqlite:///{site / 'var' / 'catchment.db'}")
-    upgrade(ledger)
-    with ledger.transaction() as session:
-        fill(session, clock.now())
-        token = {role: tokens.make(session, role, role) for role in ("view", "operate")}
-    command = [sys.executable, "-m", "workers.web", "--site", str(site)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert f"http://127.0.0.1:{port}/" in line
-        yield Served(process, f"http://127.0.0.1:{port}", ledger, token)
-    finally:
-        process.kill()
-        process.wait()
-        ledger.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        missing = f"no browser: {CHROMIUM} does not exist; install the system's chromium"
-        if os.environ.get("CATCHMENT_REQUIRE_SERVICES") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
-
-
-def sign_in(page: Page, served: Served, role: str) -> None:
-    page.goto(f"{served.address}/")
-    page.get_by_label("Token").fill(served.token[role])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Status")).to_be_visible()
 
 
 def test_an_operator_signs_in_follows_the_story_and_signs_out(page: Page, served: Served) -> None:

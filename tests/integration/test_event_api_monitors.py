@@ -154,7 +154,7 @@ def test_auto_takes_panko_and_ceilometer_where_the_catalogue_has_no_panko(source
     openstack = kinds()["openstack"]
     choice = choose(openstack, source.provider())
     assert choice.monitor_class is PankoMonitor
-    assert [name for name, _ in choice.passed_over] == ["amqp"]
+    assert [name for name, _ in choice.passed_over] == ["amqp", "stf"]
     source.world.absent.add("event")
     choice = choose(openstack, source.provider())
     assert choice.monitor_class is CeilometerMonitor

@@ -291,7 +291,7 @@ def test_older_batch_does_not_turn_back_the_time_of_the_newest_event(ledger: Led
         assert session.get_one(Provider, lab).event_at == START + timedelta(seconds=50)
 
 
-@pytest.mark.parametrize("where", ["_note_sightings", "_move"])
+@pytest.mark.parametrize("where", ["_insert", "_move"])
 def test_failure_on_the_way_rolls_back_events_and_cursor(
     ledger: Ledger, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from tasks.conveyor.installation import Installation
 from tasks.conveyor.internal import About
 from tasks.conveyor.operations import request
 from tasks.conveyor.retry import retry_effect, retry_event
+from tasks.effects import by_hand
 from tasks.effects import run as effects
 from tasks.effects.contracts import Done, EffectContext
 from tasks.effects.table import actions
@@ -32,6 +33,7 @@ from tasks.model.event import ObjectRef
 from tasks.model.outcome import Again, Ask, Outcome, Plan, View
 from tasks.switchboard.handle import switchboard_handler
 from tests.ground import Clock, all_the_way, caught, exact, installed, notice, provider, site
+from tests.known_ground import known
 
 
 class Halt:
@@ -241,6 +243,18 @@ def test_an_operation_asked_for_by_hand_is_decided_on_like_any_other(ledger: Led
     stand.go()
     assert [state for _, state, _ in stand.operations()] == ["prevented", "allowed"]
     assert stand.halt.halted == ["blue"]
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\ud800b"])
+def test_parameters_that_the_ledger_cannot_keep_are_refused_in_words(ledger: Ledger, hands: Clock, name: str) -> None:
+    stand = Stand(ledger)
+    known(ledger, stand.lab, "s1")
+    target, settings = ObjectRef("server", "s1"), stand.present.site.settings
+    with ledger.transaction() as session, pytest.raises(Permanent, match="characters that the ledger cannot keep"):
+        by_hand.ask(
+            session, settings, hands.now,
+            provider="lab", target=target, action="snapshot_server", params={"name": name}, who="erin",
+        )  # fmt: skip
 
 
 def test_a_rule_gone_wild_stops_so_many_servers_as_its_limit_says(ledger: Ledger, hands: Clock) -> None:

@@ -110,6 +110,24 @@ def test_a_burst_is_one_event_for_each_object_and_name_and_its_last_reading_is_n
     assert count(ledger, Reading, Reading.fresh) == 0
 
 
+def test_one_object_with_very_many_readings_does_not_keep_others_from_being_looked_at(
+    ledger: Ledger, hands: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received, "PAGE", 5)
+    present = installed(ledger, site(alerts=HOT))
+    cloud = provider(ledger)
+    told(ledger, cloud, 95, ref="loud")
+    taken(present)
+    for value in range(20):
+        told(ledger, cloud, value, ref="loud")
+    told(ledger, cloud, 95, ref="quiet")
+    for _ in range(7):
+        taken(present)
+    assert asked(ledger) == [("cpu_percent", "loud"), ("cpu_percent", "quiet")]
+    # The last one of the loud object is looked at in the next slot.
+    assert count(ledger, Reading, Reading.fresh) == 1
+
+
 @pytest.mark.parametrize("clocks", [2, 4])
 def test_clocks_that_take_readings_at_once_raise_one_event(ledger: Ledger, hands: Clock, clocks: int) -> None:
     present = installed(ledger, site(alerts=HOT))

@@ -47,7 +47,7 @@ def failing(event: Any, view: Any) -> Outcome:
 
 def test_sweep_of_an_idle_ledger_finds_nothing(ledger: Ledger, hands: Clock) -> None:
     present, lab = installed(ledger), provider(ledger)
-    caught(present, lab, notice("image.update", None))
+    caught(present, lab, notice("cache.flush", None))
     all_the_way(present)
     hands.forward(1000)
     assert find(present, hands) == sweep.Stalled()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence, Sized
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from tasks.effects.table import actions
 from tasks.model.errors import CatchmentError
+from tasks.providers.table import broken
 from tasks.site.contracts import Problem, Site
 from tasks.site.load import load_site, site_root
 from workers import readers
@@ -31,6 +33,7 @@ def check(site: str | None, as_json: bool) -> None:
     root = site_root(site)
     try:
         found, problems = load_site(root, readers.parts(), readers.kinds(), actions())
+        problems += _packages()
     except CatchmentError as mistake:
         raise click.ClickException(str(mistake)) from mistake
     if as_json:
@@ -41,10 +44,31 @@ def check(site: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _packages() -> list[Problem]:
+    """Warnings for installed packages whose kind of provider or monitor cannot be used."""
+    mend = "Correct or remove the package; all others work on."
+    return [
+        Problem(
+            "providers.yaml",
+            None,
+            f"what the package's {each.entry_point} brings is left out: {each.reason}",
+            mend,
+            "warning",
+        )
+        for each in broken()
+    ]
+
+
 def counts(site: Site) -> dict[str, int]:
     """How many of each a site has: providers, and whatever its parts can count."""
     sized = {name: len(value) for name, value in site.parts.items() if isinstance(value, Sized)}
     return {"providers": len(site.providers), **sized}
+
+
+def _actions(site: Site | None) -> dict[str, str]:
+    """What each section of ``actions/*.conf`` would run, and on what."""
+    found: Any = site.parts.get("actions") if site else None
+    return {section.label: section.described() for section in found.sections} if found else {}
 
 
 def _report(root: Path, site: Site | None, problems: Sequence[Problem]) -> dict[str, object]:
@@ -53,6 +77,7 @@ def _report(root: Path, site: Site | None, problems: Sequence[Problem]) -> dict[
         "ok": site is not None,
         "version": site.version if site else None,
         "counts": counts(site) if site else None,
+        "actions": _actions(site),
         "problems": [asdict(problem) for problem in problems],
     }
 
@@ -68,6 +93,8 @@ def _print(root: Path, site: Site | None, problems: Sequence[Problem]) -> None:
         line.append(f". {_visible(problem.mend)}", style="not bold")
         console.print(line)
     if site is not None:
+        for section, words in _actions(site).items():
+            console.print(Text(_visible(f"{section}: {words}"), style="dim"))
         listed = ", ".join(_counted(number, name) for name, number in counts(site).items())
         console.print(Text(f"site ok: {listed}, version {site.version}", style="green"))
         return

@@ -119,4 +119,5 @@ def _row(event: Normalised) -> dict[str, Any]:
         "level": event.level,
         "request_id": event.request_id,
         "chain_id": event.chain_id,
+        **({"details": event.details} if event.details else {}),
     }

@@ -85,7 +85,7 @@ def _say_what_next(root: Path) -> None:
     option = "" if root == site_root() else f" --site {root}"
     click.echo(
         "\nNext:\n"
-        f"  1. Say in {root / 'clouds.yaml'} how to sign in to your cloud.\n"
-        f"  2. Take the # away before the provider in {root / 'providers.yaml'}.\n"
+        f"  1. For OpenStack, say in {root / 'clouds.yaml'} how to sign in to your cloud.\n"
+        f"  2. Take the # away before your provider in {root / 'providers.yaml'}; an oVirt engine says there how.\n"
         f"  3. catchment check{option}"
     )

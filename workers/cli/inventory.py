@@ -9,6 +9,7 @@ from tasks.ledger.inventory import GONE, KNOWN, STUB
 from tasks.ledger.lines import ChangeLine, ObjectDetail
 from tasks.model.errors import Permanent
 from workers.cli.installation import json_option, present_ledger, site_option
+from workers.cli.inventory_refresh import refresh
 from workers.cli.output import as_document, hint, short, table, text
 
 
@@ -32,7 +33,7 @@ def inventory(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List inventory objects, or show one.
+    """List inventory objects, show one, or read them now.
 
     A stub is an object that an event named and nobody has read yet; one that is gone stays with its history.
     """
@@ -54,6 +55,9 @@ def inventory(
     table(("provider", "kind", "id", "name", "state", "project", "read"), rows)
     if len(found) == limit:
         hint(f"The list ends after {limit}: --limit shows more, filters show less.")
+
+
+inventory.add_command(refresh)
 
 
 @inventory.command("show")

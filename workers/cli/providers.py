@@ -1,4 +1,4 @@
-"""``catchment providers``: how the providers are, and whether they can be reached right now."""
+"""``catchment providers``: how the providers are, whether they can be reached right now, and their entries."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from tasks.site.contracts import Site
 from tasks.site.load import load_site, site_root
 from workers import readers
 from workers.cli.installation import json_option, present_ledger, site_option
-from workers.cli.output import ago, as_document, complain, hint, short, table, text
+from workers.cli.output import ago, as_document, complain, hint, short, table, text, when
+from workers.cli.provider_entries import add, edit, remove
 from workers.cli.trial import Trial, try_provider
 
 _COLOURS = {
-    health.FAILING: "bold red",
-    health.SILENT: "bold red",
-    health.NEVER: "yellow",
-    health.CATCHING_UP: "yellow",
-    health.RECEIVING: "green",
-    health.CONNECTED: "green",
+    **dict.fromkeys((*health.FAILED, health.SILENT), "bold red"),
+    **dict.fromkeys((health.NEVER, health.CATCHING_UP, health.GAP, health.SUSPICIOUS), "yellow"),
+    **dict.fromkeys((health.RECEIVING, health.QUIET, health.CONNECTED), "green"),
 }
 
 
 @click.group("providers")
 @site_option
 def providers() -> None:
-    """Show how the providers are, and try them."""
+    """Show how the providers are, try them, and change providers.yaml."""
+
+
+providers.add_command(add)
+providers.add_command(edit)
+providers.add_command(remove)
 
 
 @providers.command("list")
@@ -67,12 +70,19 @@ def _row(line: ProviderHealth) -> tuple[object, ...]:
 
 
 def _remarks(line: ProviderHealth) -> None:
-    if line.state == health.FAILING:
+    if line.state in health.FAILED:
         complain(f"{short(line.name, 60)}: {short(line.failure)}")
+    if line.state == health.SUSPICIOUS and line.silent_since is not None:
+        limit = f"; {ago(line.silence_limit).removesuffix(' ago')} is too long" if line.silence_limit else ""
+        hint(f"{short(line.name, 60)}: the last thing came at {line.silent_since:%Y-%m-%d %H:%M:%S} UTC{limit}")
+    for gap in line.gaps:
+        hint(f"{short(line.name, 60)}: {short(gap.told(), 300)}")
     for monitor, reason in sorted(line.passed_over.items()):
         hint(f"{short(line.name, 60)}: {short(monitor, 60)} was passed over: {short(reason)}")
     if line.ready_note:
         hint(f"{short(line.name, 60)}: inventory: {short(line.ready_note)}")
+    if line.reads_after is not None:
+        hint(f"{short(line.name, 60)}: no inventory is read before {when(line.reads_after)}: {short(line.reads_note)}")
 
 
 @providers.command("test")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.text import Text
 
-from tasks.constraints.xml import Complaint, schema_text
+from tasks.constraints.xml import Complaint, schema_names, schema_text
 from tasks.effects.table import actions
 from tasks.ledger import rules as ledger
 from tasks.model import clock
@@ -97,7 +97,7 @@ def schema(name: str) -> None:
     try:
         click.echo(schema_text(Path(name).name), nl=False)
     except FileNotFoundError:
-        raise Permanent(f"there is no schema {name!r}: there are event_1_0_0.xsd and constraint_1_0_0.xsd") from None
+        raise Permanent(f"there is no schema {name!r}: there are {', '.join(schema_names())}") from None
 
 
 @rules.command("list")

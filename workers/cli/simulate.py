@@ -68,12 +68,12 @@ def simulate(
         raise SystemExit(delivery.show(uri, named, roots, domains, site, as_json=as_json))
     if domains is not None or roots:
         raise click.UsageError("--domains and --root go with --uri or --event")
-    present = _site(site_root(site))
-    chosen = _provider(present, provider)
+    present = read_site(site_root(site))
+    chosen = chosen_provider(present, provider)
     simulation = Simulation(present, chosen, dict(_object(text) for text in objects))
     failed = False
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    for number, line in _lines(file):
+    for number, line in lines_of(file):
         try:
             events = simulation.run(line)
         except CatchmentError as error:
@@ -92,7 +92,8 @@ def simulate(
     raise SystemExit(1 if failed else 0)
 
 
-def _site(root: Path) -> Site:
+def read_site(root: Path) -> Site:
+    """The site in this folder. Raises a ``ClickException`` with all its mistakes."""
     site, problems = load_site(root, readers.parts(), readers.kinds(), actions())
     if site is None:
         raise click.ClickException(
@@ -101,7 +102,8 @@ def _site(root: Path) -> Site:
     return site
 
 
-def _provider(site: Site, wanted: str | None) -> str:
+def chosen_provider(site: Site, wanted: str | None) -> str:
+    """The provider that is meant: the one that is named, or the only one."""
     if wanted is None and len(site.providers) == 1:
         return next(iter(site.providers))
     if wanted is None or wanted not in site.providers:
@@ -124,7 +126,8 @@ def _object(text: str) -> tuple[ObjectRef, Mapping[str, Any]]:
     return ObjectRef(kind, identifier), value
 
 
-def _lines(file: Any) -> Iterator[tuple[int, bytes]]:
+def lines_of(file: Any) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, with their numbers."""
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
         if line.strip():
             yield number, line

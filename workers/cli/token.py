@@ -10,11 +10,15 @@ from typing import Any
 
 import click
 
+from tasks.effects.table import actions
 from tasks.ledger import migrate, tokens
 from tasks.ledger.access import Token
 from tasks.ledger.session import Ledger
 from tasks.model import clock
-from tasks.site.load import site_root
+from tasks.model.errors import Permanent, SiteInvalid
+from tasks.site.load import load_site, site_root
+from tasks.site.mistakes import did_you_mean
+from workers import readers
 from workers.cli import output
 from workers.cli.installation import json_option, present_ledger, site_option
 from workers.installation import load_settings, open_ledger
@@ -46,19 +50,27 @@ def token() -> None:
 
 @token.command("create")
 @click.argument("name")
-@click.option("--role", type=click.Choice(tokens.ROLES), required=True, help="What it may do.")
+@click.option("--role", type=click.Choice(tokens.ROLES), help="What it may do.")
+@click.option("--push", "provider", metavar="PROVIDER", help="Instead: it may push events to PROVIDER, nothing else.")
 @click.option("--project", metavar="ID", help="Narrow it to one project's events, objects and incidents.")
 @click.option("--expires", type=Span(), help="Refuse it after this time: 12h, 30d, 8w. Left out: never.")
 @json_option
 @site_option
-def create(name: str, role: str, project: str | None, expires: timedelta | None, as_json: bool) -> None:
+def create(
+    name: str, role: str | None, provider: str | None, project: str | None, expires: timedelta | None, as_json: bool
+) -> None:
     """Make a token and print it, this once; only its digest is kept."""
+    if (role is None) == (provider is None):
+        raise click.UsageError("say what it may do: --role view, operate or admin, or --push PROVIDER")
+    if provider is not None:
+        _known_provider(provider)
+    role = role or tokens.PUSH
     now = clock.now()
     end = now + expires if expires is not None else None
     with _ready_ledger() as ledger, ledger.transaction() as session:
-        clear = tokens.make(session, name, role, project, end, now)
+        clear = tokens.make(session, name, role, project, end, now, provider)
     if as_json:
-        made = {"name": name, "role": role, "project": project, "expires_at": _text(end)}
+        made = {"name": name, "role": role, "project": project, "provider": provider, "expires_at": _text(end)}
         output.as_document({**made, "token": clear})
         return
     click.echo(clear)
@@ -77,8 +89,8 @@ def list_tokens(as_json: bool) -> None:
         output.as_document([_row(line, now) for line in found])
         return
     rows = (
-        (line.name, line.role, line.project or "all", _state(line, now), line.made_at, line.expires_at or "never",
-         line.used_at or "never")
+        (line.name, line.role, f"provider {line.provider}" if line.provider else line.project or "all",
+         _state(line, now), line.made_at, line.expires_at or "never", line.used_at or "never")
         for line in found
     )  # fmt: skip
     output.table(("Name", "Role", "Project", "State", "Made", "Expires", "Last used"), rows)
@@ -92,6 +104,16 @@ def revoke(name: str) -> None:
     with present_ledger() as ledger, ledger.transaction() as session:
         moved = tokens.revoke(session, name)
     click.echo(f"{name} is revoked" if moved else f"{name} was revoked before")
+
+
+def _known_provider(name: str) -> None:
+    """Raise where the site names no such provider: nobody could push with the token."""
+    site, problems = load_site(site_root(), readers.parts(), readers.kinds(), actions())
+    if site is None:
+        errors = "\n".join(str(problem) for problem in problems if problem.severity == "error")
+        raise SiteInvalid(f"the providers of the site are not known while it has mistakes:\n{errors}")
+    if name not in site.providers:
+        raise Permanent(f"the site has no provider {name!r}. {did_you_mean(name, site.providers)}")
 
 
 @contextmanager
@@ -115,7 +137,14 @@ def _state(line: Token, now: datetime) -> str:
 
 def _row(line: Token, now: datetime) -> dict[str, Any]:
     moments = {key: _text(getattr(line, key)) for key in ("made_at", "expires_at", "used_at", "revoked_at")}
-    return {"name": line.name, "role": line.role, "project": line.project, "state": _state(line, now), **moments}
+    return {
+        "name": line.name,
+        "role": line.role,
+        "project": line.project,
+        "provider": line.provider,
+        "state": _state(line, now),
+        **moments,
+    }
 
 
 def _text(moment: datetime | None) -> str | None:

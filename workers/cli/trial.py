@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.model.errors import CatchmentError
-from tasks.providers.choose import choose
+from tasks.providers.choose import AUTO, ask, choose
 from tasks.providers.contracts import ProviderConfig, ProviderKind
 
 
@@ -52,7 +52,7 @@ def try_provider(provider: ProviderConfig, kind: ProviderKind) -> Trial:
 
 def _sign_in(trial: Trial, provider: ProviderConfig) -> None:
     if provider.session is None:
-        trial.add("sign in", None, "this provider needs no cloud to sign in to")
+        trial.add("sign in", None, "no cloud of clouds.yaml to sign in to: what follows signs in where it must")
         return
     try:
         token = provider.session().get_token()
@@ -64,16 +64,12 @@ def _sign_in(trial: Trial, provider: ProviderConfig) -> None:
 
 def _monitors(trial: Trial, provider: ProviderConfig, kind: ProviderKind) -> None:
     """Each monitor by itself, then the choice that a catch would make."""
-    named = provider.options.monitor
+    named = getattr(provider.options, "monitor", AUTO)
     available: dict[str, bool] = {}
     for monitor in sorted(kind.monitors, key=lambda m: m.priority, reverse=True):
         if monitor.priority < 0 and monitor.name != named:
             continue
-        try:
-            found = monitor.available(provider)
-        except Exception as error:  # noqa: BLE001 - a monitor of a third party may break its word not to raise
-            trial.add(f"monitor {monitor.name}", False, _words(error), needed=monitor.name == named)
-            continue
+        found = ask(monitor, provider)
         available[monitor.name] = found.ok
         trial.add(f"monitor {monitor.name}", found.ok, found.reason or "available", needed=monitor.name == named)
     try:

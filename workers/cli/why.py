@@ -86,7 +86,7 @@ def _notification(here: Tree, found: Why) -> None:
         here.add(text("carries " + ", ".join(f"{name} {short(value, 80)}" for name, value in listed)))
     elif said is not None:
         here.add(text(f"caught {when(event.caught_at)} by {said.road or 'push'}, {lag:.1f} s after it happened"))
-    for twin in found.sightings:
+    for twin in found.sightings[1:]:
         here.add(text(f"seen again as {twin.raw_event_type} by {twin.road} at {when(twin.seen_at)}"))
     facts = {
         "project": event.tenant_id,

@@ -138,6 +138,9 @@ class _Build:
             return self.loader.construct_object(node)
         except ValueError as mistake:
             raise UnreadableExport(_line(node), str(mistake)) from mistake
+        except (LookupError, AttributeError) as mistake:
+            # The library looks for nothing else where a tag says so: `!!bool maybe`, `!!int ""`, `!!timestamp never`.
+            raise UnreadableExport(_line(node), f"{node.value[:60]!r} is no {node.tag.rpartition(':')[2]}") from mistake
 
 
 def _unknown(node: yaml.Node) -> UnreadableExport:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from types import FrameType
 
 import click
 import uvicorn
 
+from tasks.conveyor import launch
+from tasks.conveyor.installation import Installation
 from tasks.effects.table import actions
 from tasks.ledger import migrate
+from tasks.ledger.session import Ledger
 from tasks.model.errors import CatchmentError
+from tasks.providers.table import kinds
 from tasks.rules.definition import RuleSet
 from tasks.site.holder import SiteHolder
-from tasks.site.load import site_root
+from tasks.site.load import VARIABLE, site_root
+from tasks.site.settings import Settings
 from workers import logs, readers
 from workers.installation import load_settings, open_ledger
 from workers.web.app import create_app
+from workers.web.bell import Bell
+from workers.web.flow import Flow
+from workers.web.intake import Intake
 
 #: Requests at once, over which the server answers 503 instead of piling them up.
 CONCURRENCY = 256
@@ -49,8 +59,9 @@ def main(site: str | None) -> None:
         # As the other processes do; on PostgreSQL that is for `catchment db upgrade`, and the probe tells.
         if ledger.dialect == "sqlite":
             migrate.upgrade(ledger)
-        holder = SiteHolder(root, readers.parts(), readers.kinds(), actions())
-        app = create_app(ledger, settings, root, rules=lambda: _rules(holder))
+        holder = SiteHolder(root, readers.parts(), kinds(), actions())
+        intake = _intake(ledger, settings, holder, root)
+        app = create_app(ledger, settings, root, intake=intake, rules=lambda: _rules(holder))
     except CatchmentError as mistake:
         raise click.ClickException(str(mistake)) from mistake
     config = uvicorn.Config(
@@ -71,6 +82,16 @@ def main(site: str | None) -> None:
     finally:
         ledger.close()
     sys.exit(status)
+
+
+def _intake(ledger: Ledger, settings: Settings, holder: SiteHolder, root: Path) -> Intake:
+    """What takes pushes. The site is read at the first of them: its mistakes keep no page from being shown."""
+    # The application of Celery is that of the site that the environment names.
+    os.environ[VARIABLE] = str(root)
+    from workers import app as application  # noqa: F401 - its import makes the broker known
+
+    bell = Bell(lambda lanes: launch.launch("convert", lanes, settings.conveyor.fanout))
+    return Intake(Installation(ledger, holder), bell.ring, Flow(settings.web.push_per_second, settings.web.push_burst))
 
 
 def _rules(holder: SiteHolder) -> RuleSet:

@@ -12,7 +12,17 @@ from starlette.responses import Response
 from tasks.conveyor.order import ORDER
 from tasks.ledger import balance, health, listing, progress
 from tasks.ledger import why as story
-from workers.web import api_incidents, api_moves, api_silences, moves, probes, readings, scope
+from workers.web import (
+    api_incidents,
+    api_moves,
+    api_push,
+    api_silences,
+    api_timeline,
+    moves,
+    probes,
+    readings,
+    scope,
+)
 from workers.web.answers import Json, Rows, rows
 from workers.web.caller import Viewer, whole
 from workers.web.faults import Fault
@@ -40,6 +50,8 @@ router.include_router(api_moves.router)
 router.include_router(api_incidents.router)
 router.include_router(api_silences.router)
 router.include_router(readings.router)
+router.include_router(api_push.router)
+router.include_router(api_timeline.router)
 
 
 @router.get("/providers", tags=["status"], summary="The providers and their health", response_model=Rows)

@@ -22,6 +22,7 @@ _FILES = {
     "/static/catchment.css": "text/css",
     "/static/live.js": "text/javascript",
     "/static/run.js": "text/javascript",
+    "/static/timeline.js": "text/javascript",
 }
 _ICON = "/static/icon.svg"
 

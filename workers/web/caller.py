@@ -18,17 +18,21 @@ from workers.web import seal
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The token that a request came with. ``session`` is set where it came in a browser's cookie."""
+    """The token that a request came with. ``session`` is set where it came in a browser's cookie.
+
+    ``provider`` is the one that a token of the role push may push to.
+    """
 
     token_id: int
     name: str
     role: str
     project: str | None
     session: seal.Session | None = None
+    provider: str | None = None
 
     def may(self, role: str) -> bool:
-        """Whether the token's role is this one or above it."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        """Whether the token's role is this one or above it; a role that stands beside them is neither."""
+        return self.role in ROLES and ROLES.index(self.role) >= ROLES.index(role)
 
 
 def caller_of(request: Request) -> Caller:
@@ -63,3 +67,4 @@ def whole(request: Request) -> Caller:
 
 Viewer = Annotated[Caller, Depends(require("view"))]
 Operator = Annotated[Caller, Depends(require("operate"))]
+Admin = Annotated[Caller, Depends(require("admin"))]

@@ -7,7 +7,9 @@ that does not exist tells a stranger no more than one that does.
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+from collections import Counter
 from urllib.parse import parse_qs, quote, urlsplit
 
 from sqlalchemy.exc import OperationalError
@@ -39,6 +41,11 @@ BODY_LIMIT = 64 * 1024
 LIMITS = {("POST", "/api/v1/readings"): 512 * 1024}
 #: How long a body may take to come, in seconds.
 BODY_PATIENCE = 10.0
+#: Where events are pushed, with the provider's name behind it; such a body may be large, and take longer.
+PUSH = "/api/v1/push/"
+PUSH_PATIENCE = 30.0
+#: Pushes that are read and stored at the same time, of all tokens and of one: what they hold is in memory.
+PUSHES, PUSHES_A_TOKEN = 8, 4
 
 
 class BodyTooLarge(Exception):
@@ -51,6 +58,7 @@ class Gate:
     def __init__(self, app: ASGIApp, web: Web) -> None:
         self._app = app
         self._web = web
+        self._pushes: Counter[int] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI has it."""
@@ -73,14 +81,37 @@ class Gate:
         caller: Caller | None = None
         stale = False
         if (scope["method"], scope["path"]) not in OPEN:
-            caller, stale = await run_in_threadpool(self._identify, headers)
+            caller, stale = await run_in_threadpool(self._identify, headers, scope["path"])
             if caller is None:
                 await _unknown(scope)(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
-        limit = LIMITS.get((scope["method"], scope["path"]), BODY_LIMIT)
+        pushing = scope["method"] == "POST" and scope["path"].startswith(PUSH)
+        if caller is not None and (pushing or caller.role == tokens.PUSH):
+            no: Response | None = await run_in_threadpool(self._no_push, scope, caller)
+            if no is None and self._crowded(caller):
+                no = fault(scope, 503, "too many pushes at once: send it again", headers={"Retry-After": "1"})
+            if no is not None:
+                await no(scope, receive, send)
+                return
+        token = caller.token_id if caller is not None and pushing else 0
+        self._pushes[token] += pushing
         try:
-            body = await asyncio.wait_for(_body(headers, receive, limit), BODY_PATIENCE)
+            await self._pass(scope, receive, send, headers, caller, pushing)
+        finally:
+            self._pushes[token] -= pushing
+            self._pushes += Counter()  # forgets those that have none under way
+        if caller is not None and stale:
+            await run_in_threadpool(self._touch, caller.token_id)
+
+    async def _pass(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers, caller: Caller | None, pushing: bool
+    ) -> None:
+        """Read the body within its limits, and hand the request on."""
+        limit = LIMITS.get((scope["method"], scope["path"]), BODY_LIMIT)
+        limit = self._web.settings.web.push_bytes if pushing else limit
+        try:
+            body = await asyncio.wait_for(_body(headers, receive, limit), PUSH_PATIENCE if pushing else BODY_PATIENCE)
         except BodyTooLarge:
             await fault(scope, 413, f"a request has at most {limit} bytes")(scope, receive, send)
             return
@@ -95,18 +126,33 @@ class Gate:
                 await fault(scope, 403, refusal_text)(scope, receive, send)
                 return
         await self._app(scope, _replay(body, receive), send)
-        if caller is not None and stale:
-            await run_in_threadpool(self._touch, caller.token_id)
 
-    def _identify(self, headers: Headers) -> tuple[Caller | None, bool]:
+    def _no_push(self, scope: Scope, caller: Caller) -> Response | None:
+        """Why a request is none that pushes, or none that may push now. None of its body has been read."""
+        if caller.role != tokens.PUSH:
+            return fault(scope, 403, "this takes a token that pushes: `catchment token create NAME --push PROVIDER`")
+        if scope["method"] != "POST" or scope["path"] != f"{PUSH}{caller.provider}":
+            return fault(scope, 403, f"your token may do nothing but POST to {PUSH}{caller.provider}")
+        if self._web.intake is None:
+            return fault(scope, 503, "this web process takes no pushes", headers={"Retry-After": "30"})
+        refusal = self._web.intake.refusal(caller)
+        if refusal is None:
+            return None
+        status, reason, after = refusal
+        return fault(scope, status, reason, headers={"Retry-After": str(after)})
+
+    def _crowded(self, caller: Caller) -> bool:
+        return self._pushes.total() >= PUSHES or self._pushes[caller.token_id] >= PUSHES_A_TOKEN
+
+    def _identify(self, headers: Headers, path: str) -> tuple[Caller | None, bool]:
         now = self._web.now()
         given = headers.get("authorization")
         session: seal.Session | None = None
         with self._web.ledger.reading() as ledger:
             if given is not None:
                 # A header that is no good is not helped by a cookie: who sends one means it.
-                scheme, _, clear = given.partition(" ")
-                token = tokens.find(ledger, clear.strip(), now) if scheme.lower() == "bearer" else None
+                clear = _clear(given, path)
+                token = tokens.find(ledger, clear, now) if clear else None
             else:
                 session = seal.unseal(self._web.key, _cookie(headers, self._web.cookie), now)
                 token = tokens.by_id(ledger, session.token_id, now) if session else None
@@ -114,7 +160,7 @@ class Gate:
                     token = None
         if token is None:
             return None, False
-        caller = Caller(token.id, token.name, token.role, token.project, session)
+        caller = Caller(token.id, token.name, token.role, token.project, session, token.provider)
         return caller, tokens.is_stale(token, now)
 
     def _forged(self, headers: Headers, session: seal.Session, body: bytes) -> str | None:
@@ -165,6 +211,23 @@ def _unknown(scope: Scope) -> Response:
         wanted = quote(f"{path}?{query}" if query else path, safe="")
         return RedirectResponse(f"/signin?next={wanted}", 303)
     return fault(scope, 401, "a token is needed: `Authorization: Bearer cmt_…`, made by `catchment token create`")
+
+
+def _clear(authorization: str, path: str) -> str:
+    """The token in a header; empty where there is none.
+
+    Some senders know no more than a user and a password in their address (Ceilometer's publisher is one):
+    where events are pushed the token may be the password.
+    """
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() != "basic" or not path.startswith(PUSH) or len(given) > 2 * tokens.LONGEST:
+        return ""
+    try:
+        return base64.b64decode(given.strip(), validate=True).decode("utf-8").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _cookie(headers: Headers, name: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from tasks.conveyor.order import ORDER
-from tasks.ledger import balance, health
+from tasks.ledger import balance, gaps, health
 from tasks.ledger.conflicts import Conflict
 from tasks.ledger.effects import ASKED, DEAD, Effect
 from tasks.ledger.incident_lists import muted
@@ -121,13 +121,35 @@ class LedgerFigures(Collector):
             "1 for the word that says how a provider is.",
             labels=["provider", "state"],
         )
+        silence = GaugeMetricFamily(
+            "catchment_provider_silence_seconds",
+            "Since something last came of a provider.",
+            labels=["provider"],
+        )
+        limit = GaugeMetricFamily(
+            "catchment_provider_silence_limit_seconds",
+            "The silence that is suspicious at this time of the day, by the provider's history.",
+            labels=["provider"],
+        )
         for line in health.providers(self._session, self._now):
+            for family, value in ((silence, line.silence), (limit, line.silence_limit)):
+                if value is not None:
+                    family.add_metric([line.name], value)
             # A provider that was never reached has no age; its state says so.
             if line.contact_age is not None:
                 contact.add_metric([line.name], line.contact_age)
             state.add_metric([line.name, line.state], 1.0)
-        yield contact
-        yield state
+        yield from (contact, state, silence, limit, self._gaps())
+
+    def _gaps(self) -> Metric:
+        family = GaugeMetricFamily(
+            "catchment_provider_gaps",
+            "Stretches of time of which a provider's events may be missing, of the last 90 days.",
+            labels=["provider", "state"],
+        )
+        for labels, number in gaps.counts(self._session).items():
+            family.add_metric(labels, number)
+        return family
 
     def _marks(self) -> Metric:
         family = GaugeMetricFamily(

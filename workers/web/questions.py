@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
@@ -162,3 +162,76 @@ class SilenceForm(SilenceWish):
     """The same as a form of the page sends it."""
 
     form_token: str = ""
+
+
+#: The ranges of a timeline that end now, and their lengths.
+LAST = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+
+
+def _listed(value: Any) -> Any:
+    # A single value is a list of one, and an empty field of a form is none.
+    values = value if isinstance(value, list) else [value]
+    return [item for item in values if _blank(item) is not None]
+
+
+def _kind_and_id(value: str) -> str:
+    kind, slash, ref = value.partition("/")
+    if not (kind and slash and ref):
+        raise ValueError("write the object as kind/id, such as server/4f1c")
+    return value
+
+
+class TimelineQuestion(BaseModel, extra="forbid"):
+    """Which events a timeline is of: all filters given must hold, and of ``group`` and ``level`` one value."""
+
+    provider: Words = Field(None, description="Name of the provider; `internal` for raised events.")
+    project: Words = Field(None, description="The project (tenant) that the event belongs to.")
+    target: Annotated[Annotated[Text, AfterValidator(_kind_and_id)] | None, BeforeValidator(_blank)] = Field(
+        None, alias="object", description="The object, as `kind/id`; events that Catchment raised about it, too."
+    )
+    source: Annotated[Literal["provider", "policy", "management"] | None, BeforeValidator(_blank)] = Field(
+        None, description="Events of providers, policy events, or management events and marks."
+    )
+    group: Annotated[list[Text], BeforeValidator(_listed), Field(max_length=50)] = Field(
+        [], description="Groups, such as `power` or `vm_operational`; may be given again."
+    )
+    level: Annotated[
+        list[Literal["critical", "warning", "detail", "success", "failure"]],
+        BeforeValidator(_listed),
+        Field(max_length=10),
+    ] = Field([], description="Levels; policy events have success, failure and detail. May be given again.")
+    result: Annotated[Literal["success", "failure", "detail"] | None, BeforeValidator(_blank)] = Field(
+        None, description="Policy events alone, with this result."
+    )
+    event_type: Words = Field(None, alias="type", description="The canonical type; `*` and `?` stand for any text.")
+    since: Moment = Field(None, description="Happened at or after this moment; UTC where it names no zone.")
+    until: Moment = Field(None, description="Happened before this moment; now where it is not given.")
+    last: Annotated[Literal["1h", "24h", "7d", "30d"], BeforeValidator(lambda value: _blank(value) or "7d")] = Field(
+        "7d", description="How long the range is where `since` is not given."
+    )
+
+
+class TimelineCountQuestion(TimelineQuestion):
+    """A timeline over the API."""
+
+    buckets: int = Field(200, ge=1, le=200, description="Stretches of time, at the most.")
+    format: Literal["json", "csv"] = "json"
+
+
+class TimelineEventQuestion(TimelineQuestion):
+    """The events of a timeline over the API."""
+
+    after: Annotated[int | None, BeforeValidator(_blank)] = Field(
+        None, ge=1, le=MOST_ID, description="Go on after the event with this id: `next` of the answer has it."
+    )
+    order: Literal["newest", "oldest"] = Field("newest", description="Which end comes first.")
+    limit: int = Field(ROWS, ge=1, le=MOST_ROWS, description="Events in one answer; CSV has all of the range.")
+    format: Literal["json", "csv"] = "json"
+
+
+class TimelinePageQuestion(TimelineQuestion):
+    """The page: beside the timeline, which of its bars is open."""
+
+    at: Moment = Field(None, description="The beginning of the stretch of time whose events are listed.")
+    lane: Words = Field(None, description="Of these events those of one group, as `source:group`.")
+    after: Annotated[int | None, BeforeValidator(_blank)] = Field(None, ge=1, le=MOST_ID)

@@ -90,7 +90,9 @@ def _session(web: Web, clear: str) -> str | None:
     now = web.now()
     with web.ledger.reading() as ledger:
         token = tokens.find(ledger, clear, now)
-        return seal.seal(web.key, seal.start(web.key, token, now)) if token else None
+        # What a token may do that only pushes is on no page.
+        signs_in = token is not None and token.role in tokens.ROLES
+        return seal.seal(web.key, seal.start(web.key, token, now)) if token is not None and signs_in else None
 
 
 def _form(web: Web, wanted: str, status: int, complaint: str | None) -> Response:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from tasks.ledger import health
 from tasks.model import clock
+from workers.web.timeline_links import of_object
 
 #: A value nested deeper than this is shown as JSON text: a page has to be read.
 NESTED = 6
@@ -21,29 +22,17 @@ LONG = 30
 
 #: How a word is to be taken: good, worth a look, or bad. Words that are not here are plain.
 _TONES = {
-    **dict.fromkeys(("fired", "done", "read", "finished", "closed", "created", "converted", "completed"), "good"),
-    **dict.fromkeys(
-        (
-            "pending",
-            "asked",
-            "owed",
-            "being read",
-            "acknowledged",
-            "warning",
-            "holds",
-            "queued",
-            "paused",
-            "cancelling",
-            "suspended",
-        ),
-        "warn",
-    ),
+    **dict.fromkeys(("fired", "done", "success", "read", "finished", "closed", "created", "converted"), "good"),
+    **dict.fromkeys(("pending", "asked", "owed", "being read", "acknowledged", "warning", "holds"), "warn"),
+    **dict.fromkeys(("dead", "failed", "failure", "error", "open", "critical", "missing", "cannot notify"), "bad"),
+    # The words of runs of jobs.
+    "completed": "good",
+    "terminated": "bad",
     **dict.fromkeys(("queued", "paused", "cancelling", "suspended"), "warn"),
-    **dict.fromkeys(("dead", "failed", "error", "open", "critical", "missing", "cannot notify", "terminated"), "bad"),
     # The words of tasks.ledger.health about a provider.
-    **dict.fromkeys((health.RECEIVING, health.CONNECTED, "exact"), "good"),
-    **dict.fromkeys((health.CATCHING_UP, health.SILENT, health.NEVER, "late"), "warn"),
-    **dict.fromkeys((health.FAILING, "not exact"), "bad"),
+    **dict.fromkeys((health.RECEIVING, health.QUIET, health.CONNECTED, "exact"), "good"),
+    **dict.fromkeys((health.CATCHING_UP, health.GAP, health.SUSPICIOUS, health.SILENT, health.NEVER, "late"), "warn"),
+    **dict.fromkeys((*health.FAILED, "not exact"), "bad"),
 }
 
 
@@ -65,7 +54,7 @@ def _environment() -> Environment:
         "tone": tone,
         "safe_part": Markup,
     }
-    environment.globals |= {"NESTED": NESTED, "LONG": LONG}
+    environment.globals |= {"NESTED": NESTED, "LONG": LONG, "timeline_of": of_object}
     return environment
 
 

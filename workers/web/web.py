@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from tasks.ledger.session import Ledger
 from tasks.rules.definition import RuleSet
 from tasks.site.settings import Settings
+from workers.web.intake import Intake
 from workers.web.pace import Pace
 
 
@@ -21,8 +22,9 @@ class Web:
     """The web process as its routes see it.
 
     ``key`` signs sessions and forms, ``now`` is the clock, ``ring`` tells the workers that something is
-    due again; ``hosts`` are the names that a Host header may carry (None: any). ``rules`` are the rule events of
-    the site at ``root``.
+    due again; ``hosts`` are the names that a Host header may carry (None: any). ``intake`` takes what is
+    pushed (None: nothing is). ``root`` is the site folder, which this process reads and never writes; ``rules`` are
+    the rule events of that site.
     """
 
     ledger: Ledger
@@ -32,6 +34,7 @@ class Web:
     ring: Callable[[], None]
     hosts: frozenset[str] | None
     pace: Pace = field(default_factory=Pace)
+    intake: Intake | None = None
     rules: Callable[[], RuleSet] = RuleSet
     root: Path = Path()
 

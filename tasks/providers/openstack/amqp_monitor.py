@@ -50,10 +50,11 @@ class AmqpMonitor:
     """
 
     name: ClassVar[str] = "amqp"
-    priority: ClassVar[int] = 3
+    priority: ClassVar[int] = 4
     push: ClassVar[bool] = True
 
     def __init__(self, provider: ProviderConfig) -> None:
+        self.kept = True
         self._provider = provider
         self._options: Amqp | None = provider.options.amqp
         self._wire: Wire | None = None
@@ -92,7 +93,9 @@ class AmqpMonitor:
                 return
             self._wire, broker = self._connect(self._options)
             try:
-                BusLayout(self._provider.name, self._options, self._wire.channel).declare()
+                layout = BusLayout(self._provider.name, self._options, self._wire.channel)
+                layout.declare()
+                self.kept = layout.kept
                 self._intake = self._consume(self._wire)
             except BROKEN as error:
                 self._close()

@@ -100,6 +100,7 @@ def server(found: Any) -> Attributes:
         "memory_mb": number(getattr(flavor, "ram", None)) if embedded else None,
         "disk_gb": number(getattr(flavor, "disk", None)) if embedded else None,
         "host": text(found.compute_host),
+        "aggregates": [],
         "hypervisor_hostname": text(found.hypervisor_hostname),
         "instance_name": text(found.instance_name),
         "availability_zone": text(found.availability_zone),
@@ -212,30 +213,3 @@ def snapshot(found: Any) -> Attributes:
         "updated_at": moment(found.updated_at),
         "description": text(found.description),
     }
-
-
-def host(found: Any) -> Attributes:
-    """A compute host. The figures are None where the cloud's nova no longer reports them."""
-    service = found.service_details if isinstance(found.service_details, Mapping) else {}
-    return {
-        "status": text(found.status),
-        "state": text(found.state),
-        "hypervisor_id": text(str(found.id)),
-        "hypervisor_hostname": text(found.name),
-        "hypervisor_type": text(found.hypervisor_type),
-        "hypervisor_version": number(found.hypervisor_version),
-        "address": text(found.host_ip),
-        "disabled_reason": text(service.get("disabled_reason")),
-        "vcpus": _figure(found, "vcpus"),
-        "vcpus_used": _figure(found, "vcpus_used"),
-        "memory_mb": _figure(found, "memory_size"),
-        "memory_mb_used": _figure(found, "memory_used"),
-        "disk_gb": _figure(found, "local_disk_size"),
-        "disk_gb_used": _figure(found, "local_disk_used"),
-        "running_servers": _figure(found, "running_vms"),
-    }
-
-
-def _figure(found: Any, name: str) -> int | float | None:
-    """A figure of a host that openstacksdk has marked as going away."""
-    return number(getattr(found, name, None))

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 class BusLayout:
     """Declares what one provider needs on one connection.
 
-    ``open_channel`` gives a new channel: a refusal closes the one on which it came.
+    ``open_channel`` gives a new channel: a refusal closes the one on which it came. ``kept`` is whether queue
+    and exchanges were there already, so that the broker has kept for us what was published meanwhile.
     """
 
     def __init__(self, provider: str, options: Amqp, open_channel: Callable[[], Any]) -> None:
@@ -31,6 +32,7 @@ class BusLayout:
         self._open_channel = open_channel
         self._channel: Any = None
         self.queue = options.queue_name(provider)
+        self.kept = False
 
     def declare(self) -> None:
         """Make the queue and bind it, at every connection.
@@ -38,9 +40,12 @@ class BusLayout:
         A binding to an exchange that is not durable is gone when the broker comes back. Raises
         :class:`tasks.model.errors.ProviderDown` where the broker refuses, with what to do.
         """
+        was_there = self._queue_is_there()
         self._declare_queue()
         absent = [exchange for exchange in self._options.exchanges if not self._is_there(exchange.exchange)]
         refused = self._make(absent)
+        # One that may not be made was not there before either.
+        self.kept = was_there and refused == {exchange.exchange for exchange in absent}
         bound = [exchange for exchange in self._options.exchanges if exchange.exchange not in refused]
         if not bound:
             raise ProviderDown(
@@ -50,6 +55,15 @@ class BusLayout:
         for exchange in bound:
             self._bind(exchange)
         self._usable().close()
+
+    def _queue_is_there(self) -> bool:
+        """Whether the queue is there, and not so full that the broker has thrown the oldest away."""
+        try:
+            found = self._usable().queue_declare(self.queue, passive=True)
+        except ChannelError:
+            return False
+        longest = self._options.queue_max_length
+        return longest is None or int(found.message_count) < longest
 
     def _declare_queue(self) -> None:
         name, arguments = self.queue, self._options.queue_arguments()

@@ -20,7 +20,9 @@ TOPIC = "notifications.*"
 #: exchange is ``openstack`` unless it is set, so both are listened to.
 EXCHANGES: Mapping[str, tuple[str, ...]] = {
     "nova": (TOPIC, "versioned_notifications.*"),
-    **dict.fromkeys(("openstack", "cinder", "glance", "heat", "keystone", "neutron", "ironic"), (TOPIC,)),
+    **dict.fromkeys(("openstack", "cinder", "glance", "heat", "keystone", "neutron"), (TOPIC,)),
+    # The second one has all that ironic says of its nodes, the first the readings of their sensors.
+    "ironic": (TOPIC, "ironic_versioned_notifications.*"),
 }
 _URL = "write it as amqp://user@host:5672/vhost or amqps://…, with the password apart (amqp.password)"
 

@@ -12,7 +12,7 @@ from tasks.model import clock
 from tasks.model.errors import BadPayload
 from tasks.model.event import Identity, Message, Normalised
 from tasks.providers.openstack import envelope, twins
-from tasks.providers.openstack.origin import actor_of, chain_of, host_of, request_of, tenant_of
+from tasks.providers.openstack.origin import actor_of, chain_of, details_of, host_of, request_of, tenant_of
 from tasks.providers.openstack.parents import parents_of
 from tasks.providers.openstack.payloads import Opened, open_payload
 from tasks.providers.openstack.shapes import UNKNOWN, Shape, shape_of
@@ -44,7 +44,8 @@ class OpenStackConverter:
         raw, shape = _type(content)
         payload = mapping(content.get("payload"))
         opened = open_payload(shape, payload)
-        twin = twins.twin_of(shape, opened, content) if shape.twin and message.form == envelope.OSLO else None
+        telemetry = message.form == envelope.TELEMETRY
+        twin = twins.twin_of(shape, opened, content, telemetry=telemetry) if shape.twin else None
         return Identity(
             message_id=_message_id(content),
             raw_event_type=raw,
@@ -88,6 +89,7 @@ def _normalised(content: Mapping[str, Any], raw: str, shape: Shape, opened: Open
         level=shape.level,
         request_id=request_of(opened, content),
         chain_id=chain_of(opened),
+        details=details_of(opened),
     )
 
 

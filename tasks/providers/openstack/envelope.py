@@ -1,8 +1,8 @@
 """Takes a body out of its wrappings: one body in, the messages that it carries out (spec capture 2).
 
 Known are the flat oslo 1.0 form, the oslo 2.0 envelope, the Service Telemetry Framework's wrapping of
-that envelope, Ceilometer's batches of events, an event of the Ceilometer or Panko API, and a body that
-was written down as JSON text once more.
+that envelope, Ceilometer's batches of events, an event of the Ceilometer or Panko API, a CloudEvent whose
+data is any of them, and a body that was written down as JSON text once more.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 from tasks.model.errors import BadPayload
 from tasks.model.event import Message
+from tasks.providers import cloudevents
 from tasks.providers.openstack import wire
 from tasks.providers.openstack.cleansing import cleanse
 
 OSLO = "oslo"
 TELEMETRY = "telemetry"
 
-#: How many wrappings are taken off before a body counts as nonsense; real ones have two at most.
-_WRAPPINGS = 4
+#: How many wrappings are taken off before a body counts as nonsense; real ones have four at most.
+_WRAPPINGS = 6
 #: How many events one telemetry batch may carry.
 _BATCH_LIMIT = 10_000
 _CONTEXT = "_context_"
@@ -58,6 +59,11 @@ def _open(body: object) -> tuple[dict[str, Any], dict[str, Any], str]:
             if isinstance(value.get("context"), dict):
                 context = value["context"]
             value = request
+        if cloudevents.is_cloudevent(value) and not any(mark in value for mark in _MARKS):
+            # Some forward notifications as CloudEvents, which then are one more wrapping.
+            cloudevents.check(value)
+            value = cloudevents.data_of(value)
+            continue
         if "oslo.message" not in value:
             return value, context, source
         value = value["oslo.message"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from tasks.model import clock
-from tasks.model.errors import CatchmentError, ProviderDown
+from tasks.model.errors import Absent, CatchmentError, ProviderDown
 from tasks.model.event import Notification
 from tasks.providers.contracts import Availability, Batch, ProviderConfig
 from tasks.providers.openstack.event_walk import Sighting, Walk, as_text
@@ -50,6 +51,8 @@ class EventApiMonitor(ABC):
         """Ask for one event. Any refusal is a reason, and none is raised."""
         try:
             cls(provider)._get([], 1, timeout=ASK_SECONDS)
+        except Absent as error:
+            return Availability(False, str(error), absent=True)
         except CatchmentError as error:
             return Availability(False, str(error))
         except Exception as error:  # noqa: BLE001 - the contract: it never raises
@@ -63,6 +66,16 @@ class EventApiMonitor(ABC):
         self._unsaved = cursor is None and self._options.event_skip_history
         if self._unsaved:
             self._walk.floor = as_text(clock.now())
+
+    @classmethod
+    def cursor_from(cls, moment: datetime) -> dict[str, Any]:
+        """Where to read on for all that happened from a moment on."""
+        return {"floor": as_text(moment)}
+
+    @classmethod
+    def is_past(cls, cursor: Mapping[str, Any] | None, moment: datetime) -> bool:
+        """Whether all that happened before a moment lies before a cursor."""
+        return str((cursor or {}).get("generated") or "") > as_text(moment)
 
     def stop(self) -> None:
         """End after the page that is being read. The provider's session stays: others use it as well."""
@@ -128,7 +141,7 @@ class EventApiMonitor(ABC):
 
     def _ask(self, path: str, parameters: Sequence[tuple[str, str]], timeout: float | None) -> Any:
         if self._provider.session is None:
-            raise ProviderDown(f"{self._provider.name}: the provider names no cloud of clouds.yaml")
+            raise Absent(f"{self._provider.name}: the provider names no cloud of clouds.yaml")
         with map_errors(self._provider.name, self.service):
             session = self._provider.session()
             answer = session.get(

@@ -13,11 +13,13 @@ import requests
 from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
 
-from tasks.model.errors import CatchmentError, Gone, ProviderDown, SignedOut, Transient
+from tasks.model.errors import Absent, CatchmentError, Gone, ProviderDown, SignedOut, Transient
 from tasks.model.event import ObjectRef
 
 #: The longest pause in seconds that a cloud's ``Retry-After`` is believed.
 LONGEST_PAUSE = 3600.0
+#: Services that a cloud may do without.
+OPTIONAL = frozenset({"orchestration", "block_storage", "baremetal", "event", "metering"})
 _REQUEST_IDS = ("x-openstack-request-id", "x-compute-request-id")
 
 
@@ -46,7 +48,7 @@ def map_errors(cloud: str, service: str, wanted: ObjectRef | None = None) -> Ite
         sdk_errors.EndpointNotFound,
         sdk_errors.ServiceDisabledException,
     ) as error:
-        raise ProviderDown(
+        raise (Absent if service in OPTIONAL else ProviderDown)(
             f"{cloud}: the catalogue has no {service} service for this region and interface. "
             "Check region_name and interface in clouds.yaml, or install the service."
         ) from error
@@ -107,7 +109,9 @@ def _says_gone(response: Any, wanted: ObjectRef) -> bool:
     It answers a request for the object, not one for a token on the way there, and comes from a service,
     not from a proxy: it has a request id, or is an error in JSON.
     """
-    if response is None or wanted.id not in unquote(response.url or ""):
+    # A key pair's id names its user as well, whom the address has in another place.
+    asked = unquote(response.url or "") if response is not None else ""
+    if response is None or not all(part in asked for part in wanted.id.split(":")):
         return False
     if any(response.headers.get(name) for name in _REQUEST_IDS):
         return True

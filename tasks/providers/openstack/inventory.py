@@ -7,19 +7,27 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
+from openstack import exceptions as sdk_errors
 from openstack.connection import Connection
+from openstack.proxy import Proxy
 
-from tasks.model.errors import Permanent, ProviderDown
+from tasks.model.errors import Absent, Permanent, ProviderDown
 from tasks.model.event import ObjectRef
 from tasks.providers.contracts import ProviderConfig, Reading
 from tasks.providers.openstack import attributes
 from tasks.providers.openstack.failures import NotAllowed, map_errors
 from tasks.providers.openstack.flavors import FlavorBook
-from tasks.providers.openstack.kinds import KINDS, Kind, host_name, is_id
+from tasks.providers.openstack.kinds import KINDS, Kind, is_id
 from tasks.providers.openstack.session import connection
+
+#: Heat tells its versions at its root alone, where the catalogue does not lead.
+_WITHOUT_VERSIONS = frozenset({"orchestration"})
+#: What is known of each cloud's flavors, as long as its session lives.
+_BOOKS: WeakKeyDictionary[Session, FlavorBook] = WeakKeyDictionary()
 
 
 class OpenStackInventory:
@@ -36,12 +44,11 @@ class OpenStackInventory:
     def __init__(self, provider: ProviderConfig) -> None:
         self._provider = provider
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connections: dict[bool, Connection] = {}
         self._services: dict[str, Any] = {}
-        self._flavors = FlavorBook()
 
     def read(self, ref: ObjectRef) -> Reading:
-        """Read one object with one call.
+        """Read one object with one call, a stack with two.
 
         Raises :class:`tasks.model.errors.Gone` on 404, ``Permanent`` for a kind or an id that cannot be
         one of OpenStack's, and ``ProviderDown``, ``SignedOut`` or ``Transient`` for all other failures.
@@ -61,7 +68,7 @@ class OpenStackInventory:
 
         A user who may not (403) gets the own project's objects: its project, public flavors and no hosts.
         Raises ``ProviderDown``, ``SignedOut`` or ``Transient``; what was yielded before stays valid, but the
-        list is then not complete.
+        list is then not complete; ``Absent`` where the cloud lacks the service that has the kind.
         """
         how = self._kind(kind)
         try:
@@ -76,10 +83,11 @@ class OpenStackInventory:
     def close(self) -> None:
         """Give connections back. The reader may be used again: it then signs in anew."""
         with self._lock:
-            connected, self._connection = self._connection, None
+            connected = list(self._connections.values())
+            self._connections.clear()
             self._services.clear()
-        if connected is not None:
-            connected.session.close()
+        for connection_made in connected:
+            connection_made.session.close()
 
     def _kind(self, kind: str) -> Kind:
         how = KINDS.get(kind)
@@ -100,10 +108,16 @@ class OpenStackInventory:
         found = self._services.get(name)
         if found is not None:
             return found
+        if name in getattr(self._provider.options, "without", ()):
+            raise Absent(f"{self._provider.name}: the provider is `without` {name} in providers.yaml.")
         with self._lock, map_errors(self._provider.name, name):
-            if self._connection is None:
-                self._connection = connection(self._session())
-            found = self._services[name] = getattr(self._connection, name)
+            strict = name not in _WITHOUT_VERSIONS
+            if strict not in self._connections:
+                self._connections[strict] = connection(self._session(), strict=strict)
+            found = getattr(self._connections[strict], name)
+            if not isinstance(found, Proxy):
+                raise sdk_errors.ServiceDisabledException(name)
+            self._services[name] = found
             return found
 
     def _stream(self, kind: str, how: Kind, *, every: bool) -> Iterator[Reading]:
@@ -115,14 +129,19 @@ class OpenStackInventory:
 
     def _reading(self, kind: str, how: Kind, found: Any) -> Reading | None:
         """What is kept of an object; None for what is no object of the kind."""
-        key = attributes.text(host_name(found) if kind == "host" else found.id)
+        key = attributes.text(how.key(found))
         if key is None or getattr(found, how.proof) is None:
             return None
         tenant = attributes.text(getattr(found, how.owner)) if how.owner else None
         reading = Reading(ObjectRef(kind, key), attributes.text(found.name), tenant, how.keep(found))
         if kind == "server":
-            return replace(reading, attributes=self._flavors.complete(reading.attributes, self._all_flavors))
+            return replace(reading, attributes=self._flavors().complete(reading.attributes, self._all_flavors))
         return reading
+
+    def _flavors(self) -> FlavorBook:
+        """The cloud's flavors, which readers that come after this one need not read again."""
+        with self._lock:
+            return _BOOKS.setdefault(self._session(), FlavorBook())
 
     def _all_flavors(self) -> Iterator[Any]:
         with map_errors(self._provider.name, "compute"):

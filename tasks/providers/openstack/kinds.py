@@ -7,15 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from openstack.utils import supports_microversion
+from tasks.providers.openstack import asking, attributes, more_attributes, network_attributes, node_attributes
 
-from tasks.model.errors import Gone
-from tasks.providers.openstack import attributes, network_attributes
-
-#: Objects on a page of a list; nova and cinder give 1000 at the most.
-PAGE = 500
-#: A microversion in which nova names a host by uuid and still tells its figures (2.53 to 2.87).
-HOST_MICROVERSION = "2.53"
 _ID = re.compile(r"[\w .:@~+-]{1,255}", re.ASCII)
 
 
@@ -31,8 +24,9 @@ def is_id(key: str) -> bool:
 class Kind:
     """How one kind is read: by which service, one object, all objects, and what is kept of it.
 
-    ``all`` gets True for every project and False for the user's own alone. ``proof`` is a field that every
-    object of the kind has: openstacksdk makes an empty object of an answer that is none.
+    ``one`` gets the id as it stands in an address. ``all`` gets True for every project and False for the
+    user's own alone. ``proof`` is a field that every object of the kind has: openstacksdk makes an empty
+    object of an answer that is none. ``key`` finds the id by which events name an object.
     """
 
     service: str
@@ -41,26 +35,7 @@ class Kind:
     keep: Callable[[Any], attributes.Attributes]
     owner: str = "project_id"
     proof: str = "status"
-
-
-def _hosts(compute: Any, **query: Any) -> Iterator[Any]:
-    version = HOST_MICROVERSION if supports_microversion(compute, HOST_MICROVERSION) else None
-    found: Iterator[Any] = compute.hypervisors(details=True, microversion=version, **query)
-    return found
-
-
-def _host(compute: Any, name: str) -> Any:
-    """A host by its name: nova's own search answers 404 where nothing is like it."""
-    for found in _hosts(compute, hypervisor_hostname_pattern=name):
-        if name in (host_name(found), found.name):
-            return found
-    raise Gone(f"nova's list of hosts has no {name}")
-
-
-def host_name(found: Any) -> Any:
-    """The name by which events know a host: that of its nova-compute service."""
-    service = found.service_details
-    return (service.get("host") if isinstance(service, dict) else None) or found.name
+    key: Callable[[Any], Any] = lambda found: found.id
 
 
 KINDS: dict[str, Kind] = {
@@ -72,10 +47,27 @@ KINDS: dict[str, Kind] = {
         "id",
         proof="is_enabled",
     ),
+    "user": Kind(
+        "identity",
+        lambda s, key: s.get_user(key),
+        lambda s, every: s.users() if every else iter(()),
+        more_attributes.user,
+        "",
+        proof="is_enabled",
+    ),
+    "keypair": Kind(
+        "compute",
+        asking.keypair,
+        asking.keypairs,
+        more_attributes.keypair,
+        "",
+        proof="fingerprint",
+        key=lambda found: f"{found.user_id}:{found.name}",
+    ),
     "flavor": Kind(
         "compute",
         lambda s, key: s.get_flavor(key),
-        lambda s, every: s.flavors(limit=PAGE, **({"is_public": "None"} if every else {})),
+        lambda s, every: s.flavors(limit=asking.PAGE, **({"is_public": "None"} if every else {})),
         attributes.flavor,
         "",
         proof="name",
@@ -83,61 +75,104 @@ KINDS: dict[str, Kind] = {
     "image": Kind(
         "image",
         lambda s, key: s.get_image(key),
-        lambda s, _: s.images(limit=PAGE),
+        lambda s, _: s.images(limit=asking.PAGE),
         attributes.image,
         "owner_id",
     ),
     "network": Kind(
         "network",
         lambda s, key: s.get_network(key),
-        lambda s, _: s.networks(limit=PAGE),
+        lambda s, _: s.networks(limit=asking.PAGE),
         network_attributes.network,
     ),
     "subnet": Kind(
         "network",
         lambda s, key: s.get_subnet(key),
-        lambda s, _: s.subnets(limit=PAGE),
+        lambda s, _: s.subnets(limit=asking.PAGE),
         network_attributes.subnet,
         proof="cidr",
     ),
     "router": Kind(
         "network",
         lambda s, key: s.get_router(key),
-        lambda s, _: s.routers(limit=PAGE),
+        lambda s, _: s.routers(limit=asking.PAGE),
         network_attributes.router,
     ),
     "security_group": Kind(
         "network",
         lambda s, key: s.get_security_group(key),
-        lambda s, _: s.security_groups(limit=PAGE),
+        lambda s, _: s.security_groups(limit=asking.PAGE),
         network_attributes.security_group,
         proof="security_group_rules",
     ),
-    "port": Kind("network", lambda s, key: s.get_port(key), lambda s, _: s.ports(limit=PAGE), network_attributes.port),
+    "port": Kind(
+        "network", lambda s, key: s.get_port(key), lambda s, _: s.ports(limit=asking.PAGE), network_attributes.port
+    ),
     "floatingip": Kind(
         "network",
         lambda s, key: s.get_ip(key),
-        lambda s, _: s.ips(limit=PAGE),
+        lambda s, _: s.ips(limit=asking.PAGE),
         network_attributes.floating_ip,
         proof="floating_ip_address",
     ),
     "volume": Kind(
         "block_storage",
         lambda s, key: s.get_volume(key),
-        lambda s, every: s.volumes(all_projects=every, limit=PAGE),
+        lambda s, every: s.volumes(all_projects=every, limit=asking.PAGE),
         attributes.volume,
     ),
     "snapshot": Kind(
         "block_storage",
         lambda s, key: s.get_snapshot(key),
-        lambda s, every: s.snapshots(all_projects=every, limit=PAGE),
+        lambda s, every: s.snapshots(all_projects=every, limit=asking.PAGE),
         attributes.snapshot,
     ),
-    "host": Kind("compute", _host, lambda s, every: _hosts(s) if every else iter(()), attributes.host, ""),
+    "backup": Kind(
+        "block_storage",
+        lambda s, key: s.get_backup(key),
+        lambda s, every: s.backups(all_projects=every, limit=asking.PAGE),
+        more_attributes.backup,
+    ),
+    "availability_zone": Kind(
+        "compute", asking.zone, asking.zones, more_attributes.availability_zone, "", "state", lambda found: found.name
+    ),
+    "aggregate": Kind(
+        "compute",
+        lambda s, key: s.get_aggregate(key),
+        lambda s, every: s.aggregates() if every else iter(()),
+        more_attributes.aggregate,
+        "",
+        proof="hosts",
+        key=lambda found: str(found.id),
+    ),
+    "host": Kind(
+        "compute",
+        asking.host,
+        lambda s, every: asking.hosts(s) if every else iter(()),
+        more_attributes.host,
+        "",
+        key=asking.host_name,
+    ),
+    "node": Kind(
+        "baremetal",
+        lambda s, key: s.get_node(key),
+        lambda s, every: s.nodes(details=True, limit=asking.PAGE) if every else iter(()),
+        node_attributes.node,
+        "owner",
+        proof="provision_state",
+    ),
+    "server_group": Kind(
+        "compute",
+        lambda s, key: s.get_server_group(key),
+        asking.server_groups,
+        more_attributes.server_group,
+        proof="member_ids",
+    ),
     "server": Kind(
         "compute",
         lambda s, key: s.get_server(key),
-        lambda s, every: s.servers(all_projects=every, limit=PAGE),
+        lambda s, every: s.servers(all_projects=every, limit=asking.PAGE),
         attributes.server,
     ),
+    "stack": Kind("orchestration", asking.stack, asking.stacks, more_attributes.stack, "owner_project_id"),
 }

@@ -72,7 +72,9 @@ def router(found: Any) -> Attributes:
 
 
 def floating_ip(found: Any) -> Attributes:
-    """A floating address."""
+    """A floating address; ``server_id`` is set where it leads to a server."""
+    details = found.port_details if isinstance(found.port_details, Mapping) else {}
+    to_server = (text(details.get("device_owner")) or "").startswith("compute:")
     return {
         "status": text(found.status),
         "address": text(found.floating_ip_address),
@@ -80,15 +82,17 @@ def floating_ip(found: Any) -> Attributes:
         "network_id": text(found.floating_network_id),
         "port_id": text(found.port_id),
         "router_id": text(found.router_id),
+        "server_id": text(details.get("device_id")) if to_server else None,
         **_common(found),
     }
 
 
 def security_group(found: Any) -> Attributes:
-    """A security group; of its rules, how many there are and what they let in from everywhere."""
+    """A security group with its rules, and what they let in from everywhere."""
     rules = rows(found.security_group_rules)
     return {
         "rule_count": len(rules),
+        "rules": sorted(_rule(rule) for rule in rules),
         "open_to_all": [
             f"{rule.get('protocol') or 'any'}:{rule.get('port_range_min') or '*'}"
             for rule in rules
@@ -97,6 +101,15 @@ def security_group(found: Any) -> Attributes:
         "shared": flag(found.is_shared),
         **_common(found),
     }
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    """A rule in words: direction, protocol, ports, and the other side."""
+    low, high = rule.get("port_range_min"), rule.get("port_range_max")
+    ports = "*" if low is None and high is None else f"{low}-{high}"
+    other = rule.get("remote_ip_prefix") or rule.get("remote_group_id") or "*"
+    words = (rule.get("direction"), rule.get("ethertype"), rule.get("protocol") or "any", ports, other)
+    return text(" ".join(str(word) for word in words)) or ""
 
 
 def _common(found: Any) -> Attributes:

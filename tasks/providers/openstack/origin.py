@@ -15,6 +15,10 @@ _CONTEXT_ACTOR_KEYS = ("user_name", "username", "user_id", "user")
 _INITIATOR_KEYS = ("username", "name", "user_id", "id")
 _PAYLOAD_ACTOR_KEYS = ("username", "action_initiator_user", "initiator_id", "user_id")
 _HOST_KEYS = ("host", "binding:host_id", "host_name")
+#: What ironic says of a node beside what inventory has: where its power and its provisioning go, and from where.
+_NODE_DETAILS = (
+    "power_state", "to_power", "from_power", "provision_state", "previous_provision_state", "event", "last_error",
+)  # fmt: skip
 _COMPUTE = frozenset({"compute", "nova-compute"})
 _SEPARATOR = re.compile(r"[.:]")
 
@@ -75,3 +79,10 @@ def request_of(opened: Opened, content: Mapping[str, Any]) -> str | None:
 def chain_of(opened: Opened) -> str | None:
     """What ties the events of one launch together: nova's reservation, a text (spec capture 9 B10)."""
     return text(opened.payload.get("reservation_id"))
+
+
+def details_of(opened: Opened) -> dict[str, Any]:
+    """What an event of a node tells of its way from state to state."""
+    if opened.kind != "node":
+        return {}
+    return {name: found for name in _NODE_DETAILS if (found := text(opened.subject.get(name))) is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.providers.openstack.payloads import Opened, data_of
+from tasks.providers.openstack.payloads import Opened, data_of, keypair_id
 from tasks.providers.openstack.values import first, mapping, only_or_first, text
 
 #: Keys that name another object, and its kind. Earlier keys win over later ones of the same kind.
@@ -70,7 +70,7 @@ def _parents(kind: str | None, subject: Mapping[str, Any], payload: Mapping[str,
     for key in sorted(_KEYS.keys() & subject.keys(), key=_RANK):
         parent = _KEYS[key]
         if parent != kind and parent not in found and (ref := text(subject[key])):
-            found[parent] = ref
+            found[parent] = (keypair_id(subject, ref) or ref) if parent == "keypair" else ref
     for source in (_SPECIAL.get(kind or ""), _same_kind):
         if source is not None:
             found.update((k, v) for k, v in source(kind, subject).items() if k not in found)

@@ -71,6 +71,8 @@ def _id(shape: Shape, payload: Mapping[str, Any]) -> str | None:
         return _identity(shape, payload)
     if shape.kind == "stack":
         return _stack(shape, payload)
+    if shape.kind == "keypair":
+        return keypair_id(payload, first(payload, shape.id_keys))
     if "typeURI" in payload:
         # A CADF record's own id names the record.
         return first(payload, shape.id_keys[:2]) or text(mapping(payload.get("target")).get("id"))
@@ -80,6 +82,12 @@ def _id(shape: Shape, payload: Mapping[str, Any]) -> str | None:
     if found is None and shape.kind == "server":
         return _requested(payload)
     return found
+
+
+def keypair_id(payload: Mapping[str, Any], name: str | None) -> str | None:
+    """``USER:NAME`` of a key pair, since names are unique to a user only; the name where no user is told."""
+    user = text(payload.get("user_id"))
+    return f"{user}:{name}" if user and name else name
 
 
 def _identity(shape: Shape, payload: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ _STEMS = (
 #: Names that mean a secret as a word of their own (in the singular).
 _WORDS = frozenset({
     "token", "trust", "pwd", "psk", "jwt", "bearer", "cookie", "otp", "totp", "personality", "catalog",
+    "configdrive",
 })
 #: Whose key must not be seen; ``key_name`` and ``public_key`` may.
 _KEY_OWNERS = frozenset({

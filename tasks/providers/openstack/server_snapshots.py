@@ -62,7 +62,7 @@ def delete(work: Work, params: Mapping[str, Any]) -> str:
     gone, kept = _delete(work, [image for image in old if not image.is_protected][:MOST_DELETED])
     protected = sum(bool(image.is_protected) for image in old)
     waiting = len(old) - protected - gone - kept
-    parts = [f"deleted {gone} snapshot{'s' * (gone != 1)} of {work.ref} older than {_spoken(params['older_than'])}"]
+    parts = [f"deleted {gone} snapshot{'s' * (gone != 1)} of {work.ref} older than {spoken(params['older_than'])}"]
     parts += [f"{protected} protected"] if protected else []
     parts += [f"{kept} in use"] if kept else []
     parts += [f"{waiting} more are left for another time"] if waiting else []
@@ -107,7 +107,7 @@ def _images(work: Work, server: Any, before: datetime | None = None, **query: An
                     yield image
 
 
-def _spoken(span: timedelta) -> str:
+def spoken(span: timedelta) -> str:
     """A span in the largest unit that fits it."""
     seconds = int(span.total_seconds())
     for size, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):

@@ -73,6 +73,11 @@ class BoundedAdapter(keystone.TCPKeepAliveAdapter):
     keystoneauth's timeout counts from byte to byte, so a server that drips would hold a worker for ever.
     """
 
+    def __init__(self, seconds: float | None = None, size: int | None = None) -> None:
+        """``seconds`` is the time that one answer may take as a whole, ``size`` its bytes when unpacked."""
+        super().__init__()
+        self._bounds = seconds, size
+
     def send(
         self,
         request: requests.PreparedRequest,
@@ -88,31 +93,35 @@ class BoundedAdapter(keystone.TCPKeepAliveAdapter):
             timeout = (min(CONNECT_SECONDS, read), read)
         response = super().send(request, stream=True, timeout=timeout, verify=verify, cert=cert, proxies=proxies)
         if not stream:
-            _read_whole(response)
+            seconds, size = self._bounds
+            _read_whole(response, seconds or ANSWER_SECONDS, size or ANSWER_BYTES)
         return response
 
 
-def _read_whole(response: requests.Response) -> None:
+def _read_whole(response: requests.Response, seconds: float, most: int) -> None:
     """Read the body into the response within the bounds."""
     raw, parts, size = response.raw, [], 0
-    deadline = time.monotonic() + ANSWER_SECONDS
+    if not isinstance(raw, urllib3.BaseHTTPResponse):
+        # What stands in for a connection in tests, such as a recorded conversation, has it in memory.
+        return
+    deadline = time.monotonic() + seconds
     try:
         while part := raw.read1(_CHUNK, decode_content=True):
             size += len(part)
-            if size > ANSWER_BYTES:
-                raise requests.exceptions.ContentDecodingError(f"the answer has more than {ANSWER_BYTES} bytes")
+            if size > most:
+                raise requests.exceptions.ContentDecodingError(f"the answer has more than {most} bytes")
             if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout(f"the answer took more than {ANSWER_SECONDS:g} seconds")
+                raise requests.exceptions.ReadTimeout(f"the answer took more than {seconds:g} seconds")
             parts.append(part)
+    except requests.exceptions.RequestException:
+        response.close()
+        raise
     except urllib3.exceptions.ReadTimeoutError as error:
         raise requests.exceptions.ReadTimeout(str(error)) from error
     except urllib3.exceptions.DecodeError as error:
         raise requests.exceptions.ContentDecodingError(str(error)) from error
     except urllib3.exceptions.HTTPError as error:
         raise requests.exceptions.ChunkedEncodingError(str(error)) from error
-    except requests.exceptions.RequestException:
-        response.close()
-        raise
     raw.release_conn()
     # requests has no public way to hand a body over that was read elsewhere.
     response._content = b"".join(parts)
@@ -171,14 +180,15 @@ def _check_yaml(path: Path) -> None:
         raise SiteInvalid(f"{path}: it cannot be read as YAML ({type(mistake).__name__}).") from None
 
 
-def connection(session: keystone.Session) -> Connection:
+def connection(session: keystone.Session, *, strict: bool = True) -> Connection:
     """An openstacksdk connection over a session, in the region and by the interface that its cloud names.
 
-    A service that is absent or cannot be discovered raises when it is first asked for, every time.
+    A service that is absent or cannot be discovered raises when it is first asked for, every time. One that
+    is not ``strict`` takes the catalogue's word for services that tell no versions where the catalogue leads.
     """
     if isinstance(session, CloudSession):
-        return Connection(config=session.cloud, strict_proxies=True)
-    return Connection(session=session, strict_proxies=True)
+        return Connection(config=session.cloud, strict_proxies=strict)
+    return Connection(session=session, strict_proxies=strict)
 
 
 def endpoint_filter(session: keystone.Session, service_type: str) -> dict[str, Any]:

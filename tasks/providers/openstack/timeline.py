@@ -9,7 +9,7 @@ _CRITICAL = {
         aggregate.addhost.end aggregate.create.end aggregate.removehost.end aggregate.updateprop.end
         aggregate.updatemetadata.end identity.project.created identity.project.deleted
         identity.project.updated image.update image.create image.upload orchestration.stack.create.end
-        orchestration.stack.create.error servergroup.create
+        orchestration.stack.create.error servergroup.create baremetal.node.create.end
     """,
     "configuration": """
         compute.instance.rebuild.end compute.instance.resize.end orchestration.stack.update.end
@@ -17,9 +17,10 @@ _CRITICAL = {
         orchestration.stack.suspend.error orchestration.stack.resume.end
         orchestration.stack.resume.error orchestration.autoscaling.end orchestration.autoscaling.error
         servergroup.update servergroup.addmemeber servergroup.addmember
+        baremetal.node.maintenance_set.end baremetal.node.provision_set.end baremetal.node.provision_set.error
     """,
     "deletion": """
-        aggregate.delete.end image.delete orchestration.stack.delete.end
+        aggregate.delete.end baremetal.node.delete.end image.delete orchestration.stack.delete.end
         orchestration.stack.delete.error servergroup.delete
     """,
     "general": "hardware.ipmi.metrics.update",
@@ -39,6 +40,7 @@ _CRITICAL = {
         compute.instance.suspend compute.instance.suspend.end compute.instance.resume
         compute.instance.resume.end compute.instance.pause.end compute.instance.unpause.end
         compute.instance.shelve.end compute.instance.unshelve.end compute.instance.shelve_offload.end
+        baremetal.node.power_set.end baremetal.node.power_set.error baremetal.node.power_state_corrected.success
     """,
     "snapshot": "compute.instance.snapshot.end",
     "storage": """

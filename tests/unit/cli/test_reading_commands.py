@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tasks.ledger.events import Notification
+from tasks.ledger.gaps import Gap
 from tasks.ledger.providers import Provider, Tally
+from tasks.ledger.pulse import Pulse
 from tasks.model import clock
 from tests.unit.cli.cli_ground import EVIL, Site, add, event, harmless
 
@@ -205,6 +208,36 @@ def test_inventory_shows_the_history_when_asked(site: Site) -> None:
 def test_an_object_that_is_unknown_or_misspelt_ends_with_2(site: Site) -> None:
     assert "north has no server/none" in site.run("inventory", "show", "north", "server/none", code=2).stderr
     assert "write its kind and id" in site.run("inventory", "show", "north", "server", code=2).stderr
+
+
+def test_providers_list_says_what_is_suspicious_and_what_is_missing(site: Site) -> None:
+    now = clock.now()
+    hour = int(now.timestamp()) // 3600
+    with site.ledger.transaction() as session:
+        north = session.get_one(Provider, 1)
+        north.contact_at, north.arrived_at = now, now - timedelta(hours=5)
+        north.watched_since = now - timedelta(days=20)
+        add(
+            session,
+            *(Pulse(provider_id=1, hour=hour - n, arrivals=1, longest=600) for n in range(6, 300)),
+            Gap(
+                provider_id=1,
+                from_at=now - timedelta(days=3),
+                until_at=now - timedelta(days=2),
+                found_at=now,
+                why=f"a test {EVIL}",
+                state="filled",
+                stored=4,
+                road="panko",
+            ),
+        )
+    answer = site.run("providers", "list")
+    assert "suspiciously quiet" in answer.stdout
+    assert "30 min is too long" in answer.stderr
+    assert "filled with 4 events from panko" in answer.stderr
+    assert harmless(answer.stderr)
+    (found,) = json.loads(site.run("providers", "list", "--json").stdout)
+    assert (found["silence_limit"], found["gaps"][0]["stored"], found["gaps"][0]["state"]) == (1800.0, 4, "filled")
 
 
 def test_providers_list_shows_health(site: Site) -> None:

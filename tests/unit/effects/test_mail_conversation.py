@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from tasks.effects.contracts import Done, EffectContext
 from tasks.effects.mail import Mail, MailParams
 from tasks.model.errors import Permanent, Transient
-from tasks.site.settings import Mail as MailSettings
 from tasks.site.settings import Settings
+from tasks.site.surfaces import Mail as MailSettings
 from tests.unit.effects.effects_ground import Desk, certificate, desk
 
 KEY = "12:alert/down:mail:server/s1:0"

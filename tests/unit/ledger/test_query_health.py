@@ -28,6 +28,8 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
         ({}, "never contacted"),
         ({"failed_at": ago(5), "failure": "refused"}, "failing"),
         ({"contact_at": ago(20), "failed_at": ago(5)}, "failing"),
+        ({"failed_at": ago(5), "failure": "SignedOut: refused"}, "signed out"),
+        ({"contact_at": ago(20), "failed_at": ago(5), "failure": "ProviderDown: away"}, "unreachable"),
         ({"contact_at": ago(5), "failed_at": ago(20), "ready_at": ago(100)}, "connected"),
         ({"contact_at": ago(90), "ready_at": ago(100)}, "silent"),
         ({"contact_at": ago(90), "ready_at": ago(100), "listener_at": ago(5)}, "connected"),

@@ -84,7 +84,7 @@ def test_why_tells_notification_sightings_decisions_and_effects(ledger: Ledger) 
     found = ask(ledger, 1)
     assert found.notification is not None
     assert (found.notification.content, found.notification.cut) == ({"payload": {"a": 1}}, False)
-    assert [line.message_id for line in found.sightings] == ["m1b"]
+    assert [line.message_id for line in found.sightings] == ["m1", "m1b"]
     assert [(line.stage, line.error) for line in found.decisions] == [
         ("convert", "ProviderDown: gone"),
         ("convert", None),

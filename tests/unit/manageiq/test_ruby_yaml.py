@@ -70,6 +70,13 @@ def test_a_known_tag_on_another_kind_of_value_is_an_error(value: str) -> None:
         load(f"- {value}".encode())
 
 
+@pytest.mark.parametrize("value", ["!!bool maybe", "!!int ''", "!!int _", "!!float ''", "!!timestamp never"])
+def test_a_value_that_is_none_of_its_tag_is_an_error_with_its_line(value: str) -> None:
+    with pytest.raises(UnreadableExport, match="is no ") as raised:
+        load(f"- a\n- {value}".encode())
+    assert raised.value.line == 2
+
+
 def test_billion_laughs_end_at_the_bound_of_values() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]

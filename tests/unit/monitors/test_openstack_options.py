@@ -30,10 +30,11 @@ def test_defaults_are_those_of_the_field() -> None:
     assert "identity.authenticate" in options.ignore
 
 
-def test_every_service_is_listened_to_and_nova_on_both_topics() -> None:
+def test_every_service_is_listened_to_and_nova_and_ironic_on_both_topics() -> None:
     exchanges = {exchange.exchange: exchange.topics for exchange in amqp().exchanges}
     assert exchanges.pop("nova") == ["notifications.*", "versioned_notifications.*"]
-    assert set(exchanges) == {"openstack", "cinder", "glance", "heat", "keystone", "neutron", "ironic"}
+    assert exchanges.pop("ironic") == ["notifications.*", "ironic_versioned_notifications.*"]
+    assert set(exchanges) == {"openstack", "cinder", "glance", "heat", "keystone", "neutron"}
     assert all(topics == ["notifications.*"] for topics in exchanges.values())
 
 

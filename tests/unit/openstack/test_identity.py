@@ -190,6 +190,7 @@ def test_two_updates_of_one_request_are_told_apart_by_their_states() -> None:
         notification("compute.instance.pause.end", {}),
         notification("compute.instance.pause.end", "text"),
         api_event("compute.instance.pause.end", instance_id=VM, request_id="req-1"),
+        api_event("compute.instance.update", instance_id=VM, request_id="req-1", service="compute.node7.example"),
     ],
 )
 def test_what_comes_in_one_form_or_names_no_request_has_no_twin(body: Any) -> None:

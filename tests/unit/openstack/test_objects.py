@@ -84,6 +84,7 @@ def convert(body: Any) -> Normalised:
         ("volume_type.create", {"volume_types": {"id": "vt"}}, "volume_type", "vt"),
         ("volume_type_extra_specs.create", {"type_id": "vt", "specs": {}}, "volume_type", "vt"),
         ("keypair.create.end", {"key_name": "k"}, "keypair", "k"),
+        ("keypair.create.end", {"key_name": "k", "user_id": "u"}, "keypair", "u:k"),
         ("servergroup.create", {"server_group_id": "sg"}, "server_group", "sg"),
         ("HostAPI.set_enabled.end", {"host_name": "node3"}, "host", "node3"),
         ("dns.recordset.update", {"id": "rs", "zone_id": "z"}, "recordset", "rs"),
@@ -115,8 +116,8 @@ def test_the_object_is_found(event_type: str, payload: Any, kind: str | None, re
             ("instance.create.end", {"uuid": VM, "tenant_id": PROJECT}),
         ),
         (
-            ("keypair.delete.end", {"key_name": "k", "tenant_id": PROJECT}),
-            ("keypair.delete.end", {"name": "k"}),
+            ("keypair.delete.end", {"key_name": "k", "user_id": "u", "tenant_id": PROJECT}),
+            ("keypair.delete.end", {"name": "k", "user_id": "u"}),
         ),
         (
             ("aggregate.updateprop.end", {"aggregate_id": 3}),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.providers.openstack import attributes, network_attributes
+from tasks.providers.openstack import attributes, more_attributes, network_attributes, node_attributes
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -39,13 +39,21 @@ def test_whatever_a_cloud_sends_becomes_json_without_nul_and_surrogates(value: o
         attributes.image,
         attributes.volume,
         attributes.snapshot,
-        attributes.host,
+        more_attributes.host,
+        more_attributes.availability_zone,
+        more_attributes.aggregate,
+        more_attributes.server_group,
+        more_attributes.keypair,
+        more_attributes.user,
+        more_attributes.backup,
+        more_attributes.stack,
         network_attributes.network,
         network_attributes.subnet,
         network_attributes.port,
         network_attributes.router,
         network_attributes.floating_ip,
         network_attributes.security_group,
+        node_attributes.node,
     ):
         kept = json.dumps(keep(found), allow_nan=False, ensure_ascii=False)
         kept.encode("utf-8")

@@ -15,7 +15,7 @@ from examples.cloud.world import World
 from tasks.model.errors import ProviderDown, SignedOut, Transient
 from tasks.model.event import ObjectRef
 from tasks.providers.contracts import ProviderConfig
-from tasks.providers.openstack import kinds
+from tasks.providers.openstack import asking
 from tasks.providers.openstack.inventory import OpenStackInventory
 from tasks.providers.openstack.session import cloud_session
 
@@ -110,7 +110,7 @@ def test_401_once_is_mended_and_twice_is_signed_out(cloud: Cloud, reader: OpenSt
 def test_token_that_expires_in_the_middle_of_a_stream_is_renewed(
     cloud: Cloud, reader: OpenStackInventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kinds, "PAGE", 1)
+    monkeypatch.setattr(asking, "PAGE", 1)
     seen = []
     for reading in reader.read_all("server"):
         cloud.expire_tokens()
@@ -121,7 +121,7 @@ def test_token_that_expires_in_the_middle_of_a_stream_is_renewed(
 def test_password_changed_in_the_middle_of_a_stream_is_signed_out(
     cloud: Cloud, reader: OpenStackInventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kinds, "PAGE", 1)
+    monkeypatch.setattr(asking, "PAGE", 1)
     stream = reader.read_all("server")
     assert next(stream).name == "alice-1"
     cloud.world.user("demo").password = "another"

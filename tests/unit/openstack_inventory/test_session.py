@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from tasks.model.errors import ProviderDown, SignedOut, SiteInvalid
 from tasks.providers.openstack import session as module
 from tasks.providers.openstack.failures import map_errors
 from tasks.providers.openstack.session import CloudSession, cloud_session, connection, endpoint_filter
+from tests.raw_server import raw_server
 
 # openstacksdk warns of its own use of what it is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning", "ignore::DeprecationWarning")
@@ -125,41 +124,6 @@ def test_closed_port_is_provider_down(tmp_path: Path) -> None:
     session = cloud_session("demo", write(tmp_path, clouds_yaml(url)))
     with pytest.raises(ProviderDown, match="Check that it runs"), map_errors("demo", "identity"):
         session.get_token()
-
-
-@contextmanager
-def raw_server(answer: bytes, drip: float = 0.0) -> Iterator[str]:
-    """Answers every connection with these bytes, one by one where ``drip`` is set."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    over = threading.Event()
-
-    def serve() -> None:
-        while not over.is_set():
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            with client:
-                client.recv(65536)
-                head, gap, body = answer.partition(b"\r\n\r\n")
-                try:
-                    client.sendall(head + gap)
-                    for part in [body] if not drip else [body[i : i + 1] for i in range(len(body))]:
-                        client.sendall(part)
-                        if over.wait(drip):
-                            return
-                except OSError:
-                    continue
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        over.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
 
 
 def head(length: int, more: str = "") -> bytes:

@@ -34,7 +34,8 @@ def site(profiles: str) -> tuple[PolicySet, list[str]]:
 
 
 def facts(**attributes: Any) -> Facts:
-    known = {"host": "node1", "availability_zone": "az1", "tags": ["gold"], **attributes}
+    known = {"host": "node1", "availability_zone": "az1", "tags": ["gold"], "aggregates": ["rack-0", "rack-1"]}
+    known |= {"cluster_id": "c-1", "cluster": "blue", **attributes}
     event = Event(1, "north", "POLICY", POLICY_EVENT, Normalised("vm_start", "vm_start", "m", NOW, "server", "s1"), {})
     return Facts(event, ObjectFacts(SERVER, "known", "web", "red", NOW, known), NOW)
 
@@ -49,6 +50,12 @@ def facts(**attributes: Any) -> Facts:
         ("{zone: az1}", True),
         ("{tag: gold}", True),
         ("{tag: silver}", False),
+        ("{aggregate: rack-1}", True),
+        ("{aggregate: rack-1, tag: silver}", False),
+        ("{aggregate: rack-2}", False),
+        ("{cluster: c-1}", True),
+        ("{cluster: blue, zone: az1}", True),
+        ("{cluster: c-2}", False),
         ("{object: server/s1}", True),
         ("{object: server/s2}", False),
         ("{provider: north, project: blue}", False),
@@ -74,6 +81,16 @@ def test_one_of_several_profiles_is_enough_and_an_inactive_one_is_none() -> None
     assert found.assigned(found.policies["p"], facts()) == (True, ["live"])
 
 
+@pytest.mark.parametrize(("kind", "place"), [("aggregate", "aggregate"), ("cluster", "cluster")])
+def test_what_objects_belong_to_belongs_to_itself(kind: str, place: str) -> None:
+    found, _ = site(f"profiles:\n- {{name: gold, policies: [free], assign: [{{{place}: rack-1}}]}}\n")
+    ref = ObjectRef(kind, "7")
+    event = Event(1, "north", "POLICY", POLICY_EVENT, Normalised("x", "x", "m", NOW, kind, "7"), {})
+    for name, applies in (("rack-1", True), ("rack-2", False)):
+        one = Facts(event, ObjectFacts(ref, "known", name, None, NOW, {}), NOW)
+        assert found.assigned(found.policies["free"], one)[0] is applies
+
+
 @pytest.mark.parametrize("attributes", [{"tags": None}, {"tags": "gold"}, {"tags": {"gold": 1}}])
 def test_tags_of_another_shape_hold_no_tag(attributes: dict[str, Any]) -> None:
     found, _ = site("profiles:\n- {name: gold, policies: [p], assign: [{tag: gold}]}\n")
@@ -85,7 +102,7 @@ def test_tags_of_another_shape_hold_no_tag(attributes: dict[str, Any]) -> None:
     [
         ("- {name: a, policies: [q], assign: [{provider: north}]}", "there is no policy 'q'"),
         ("- {name: a, policies: [p], assign: [{}]}", "names no place"),
-        ("- {name: a, policies: [p], assign: [{cluster: x}]}", "cluster"),
+        ("- {name: a, policies: [p], assign: [{galaxy: x}]}", "galaxy"),
         ("- {name: a, policies: [], assign: [{tag: x}]}", "nothing belongs to it"),
         ("- {name: a, policies: [p], assign: [{tag: x}]}\n- {name: a, policies: [p], assign: [{tag: x}]}", "already"),
     ],

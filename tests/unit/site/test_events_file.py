@@ -11,7 +11,7 @@ from tasks.site.contracts import SiteContext
 from tasks.site.events import definitions_of
 from tasks.site.settings import Settings
 
-OURS = ("inventory", "operation", "clock", "request_process", "orchestration")
+OURS = ("inventory", "source", "operation", "clock", "request_process", "orchestration")
 
 
 def test_the_table_has_the_numbers_of_the_spec() -> None:

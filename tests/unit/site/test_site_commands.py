@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from tasks.effects.table import actions
 from tasks.providers.contracts import ProviderKind
+from tasks.providers.table import kinds
 from tasks.site.contracts import Part, Problem, SiteContext
 from workers import readers
 from workers.cli.check import check
@@ -117,14 +118,19 @@ def test_the_example_script_runs(tmp_path: Path) -> None:
     assert "event: vm_start" in done.stdout
 
 
-def test_the_provider_of_a_new_site_works_when_its_marks_are_taken_away(tmp_path: Path) -> None:
+def test_the_providers_of_a_new_site_work_when_their_marks_are_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "kinds", kinds)
     root = tmp_path / "site"
     run(init, str(root))
+    (root / "secrets").mkdir()
+    (root / "secrets" / "engine").write_text("sesame")
     for name in ("providers.yaml", "clouds.yaml"):
         text = (root / name).read_text().replace("\n#  ", "\n  ")
         (root / name).write_text(text)
     checked = run(check, "--site", str(root))
-    assert checked.output.startswith("site ok: 1 provider, 1 policy, 1 alert, version ")
+    assert checked.output.startswith("site ok: 2 providers, 1 policy, 1 alert, version ")
 
 
 def test_passwords_and_scripts_get_their_modes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.model.event import ObjectRef
 from tasks.model.outcome import Finding, ObjectFacts, Outcome
-from tasks.providers.openstack.inventory import OpenStackInventory
+from tasks.providers.table import kinds
 from tasks.switchboard import recipe
 from tasks.switchboard.builtin import BUILTINS
 from tasks.switchboard.consequences import CONSEQUENCES, REFRESHABLE
@@ -95,7 +95,7 @@ def test_G05_a_source_without_a_class_is_told_and_is_no_error() -> None:
         ("compute.instance.update", "server", {"volume": "v-1"}, ["server/s-1"]),
         ("volume.attach.end", "volume", {"server": "x-1"}, ["volume/s-1", "server/x-1"]),
         ("snapshot.create.end", "snapshot", {"volume": "v-1"}, ["snapshot/s-1", "volume/v-1"]),
-        ("backup.create.end", "backup", {"volume": "v-1"}, ["volume/v-1"]),
+        ("backup.create.end", "backup", {"volume": "v-1"}, ["backup/s-1", "volume/v-1"]),
         ("subnet.create.end", "subnet", {"network": "n-1"}, ["subnet/s-1", "network/n-1"]),
         (
             "security_group_rule.create.end",
@@ -104,13 +104,42 @@ def test_G05_a_source_without_a_class_is_told_and_is_no_error() -> None:
             ["security_group/g-1"],
         ),
         ("identity.project.updated", "project", {}, ["project/s-1"]),
-        ("keypair.create.end", "keypair", {}, []),
+        ("keypair.create.end", "keypair", {}, ["keypair/s-1"]),
+        ("aggregate.addhost.end", "aggregate", {"host": "h-1"}, ["aggregate/s-1", "host/h-1"]),
+        ("orchestration.stack.update.end", "stack", {"stack": "p-1"}, ["stack/s-1", "stack/p-1"]),
+        ("servergroup.addmember", "server_group", {"server": "v-1"}, ["server_group/s-1"]),
+        ("security_group_rule.delete.end", "security_group_rule", {}, ["*/security_group"]),
+        ("baremetal.node.update.end", "node", {"server": "v-1"}, ["node/s-1"]),
+        ("chassis.update.end", "chassis", {}, []),
     ],
 )
 def test_refresh_names_the_object_and_the_parents_that_it_changes(
     event_type: str, kind: str, parents: dict[str, str], targets: list[str]
 ) -> None:
     outcome = switchboard_handler(event(event_type, kind, parents=parents, tenant_id="t-1"), FakeView(shipped_with()))
+    assert outcome.plan is not None
+    assert [str(t) for t in outcome.plan.targets] == targets
+
+
+@pytest.mark.parametrize(
+    ("event_type", "kind", "targets"),
+    [
+        ("keypair.delete.end", "keypair", ["*/keypair"]),
+        ("backup.create.end", "backup", ["*/backup"]),
+        ("servergroup.create", "server_group", ["*/server_group"]),
+        ("security_group_rule.create.end", "security_group_rule", ["*/security_group"]),
+        ("port.create.end", "port", ["*/port"]),
+        # Nothing has happened yet, or the kind is one whose events always name their object.
+        ("port.create.start", "port", []),
+        ("compute.instance.update", "server", []),
+    ],
+)
+def test_event_without_an_id_has_all_of_its_kind_read_and_never_an_empty_id(
+    event_type: str, kind: str, targets: list[str]
+) -> None:
+    phase = event_type.rpartition(".")[2]
+    given = event(event_type, kind, None, phase=phase if phase in ("start", "end") else None)
+    outcome = switchboard_handler(given, FakeView(shipped_with()))
     assert outcome.plan is not None
     assert [str(t) for t in outcome.plan.targets] == targets
 
@@ -132,7 +161,7 @@ def test_an_event_without_an_object_is_told_as_skipped() -> None:
         ("src_vm", {"kind": "volume"}, []),
         ("src_vm_or_dest_host", {}, ["server/s-1"]),
         ("tenant", {"tenant_id": "t-1"}, ["project/t-1"]),
-        ("availability_zone", {"parents": {"availability_zone": "z"}}, []),
+        ("availability_zone", {"parents": {"availability_zone": "z"}}, ["availability_zone/z"]),
         ("ems", {}, ["*/*"]),
         ("", {}, []),
     ],
@@ -262,7 +291,11 @@ def test_every_builtin_has_its_consequence() -> None:
 
 
 def test_the_kinds_that_are_refreshed_are_those_that_a_reader_reads() -> None:
-    assert set(OpenStackInventory.kinds) == REFRESHABLE
+    readers = {kind.converter.source: kind.inventory for kind in kinds().values() if kind.inventory is not None}
+    assert readers.keys() >= {"OPENSTACK"}
+    assert {source: set(reader.kinds) for source, reader in readers.items()} == {
+        source: set(REFRESHABLE[source]) for source in readers
+    }
 
 
 def test_the_shipped_domain_leads_nowhere_unknown() -> None:

@@ -24,6 +24,7 @@ OPEN = {
     ("GET", "/static/catchment.css"),
     ("GET", "/static/live.js"),
     ("GET", "/static/run.js"),
+    ("GET", "/static/timeline.js"),
     ("GET", "/static/icon.svg"),
 }
 
@@ -51,7 +52,9 @@ def test_every_route_refuses_without_a_token(ground: Ground) -> None:
     routes = all_routes(ground.app)
     assert len(routes) > 25
 
-    for method, path in sorted(routes - OPEN):
+    # The root is a page for people alone: a program gets the version document of the tenants' API there.
+    assert ground.client().get("/").json()["default_version"]["id"] == "v1"
+    for method, path in sorted(routes - OPEN - {("GET", "/")}):
         answer = ground.client().request(method, path)
         assert answer.status_code == 401, (method, path)
         assert answer.headers["www-authenticate"] == 'Bearer realm="catchment"'

@@ -258,7 +258,13 @@ def test_a_page_read_with_a_token_in_the_header_has_no_form_token(ground: Ground
 
 
 @pytest.mark.parametrize(
-    ("path", "kind"), [("catchment.css", "text/css"), ("live.js", "text/javascript"), ("icon.svg", "image/svg+xml")]
+    ("path", "kind"),
+    [
+        ("catchment.css", "text/css"),
+        ("live.js", "text/javascript"),
+        ("timeline.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
+    ],
 )
 def test_the_files_of_the_pages_ask_for_no_token_and_name_no_other_host(ground: Ground, path: str, kind: str) -> None:
     answer = ground.client().get(f"/static/{path}")

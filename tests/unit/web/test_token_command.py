@@ -65,6 +65,43 @@ def test_create_refuses_a_taken_name_and_an_unknown_role(site: Path) -> None:
     assert run(site, "create", "bob", "--role", "root").exit_code == 2
 
 
+PROVIDERS = "providers:\n- {name: racks, type: webhook}\n"
+
+
+def test_create_makes_a_token_that_pushes_to_one_provider(site: Path) -> None:
+    (site / "providers.yaml").write_text(PROVIDERS)
+    made = json.loads(run(site, "create", "sender", "--push", "racks", "--json").stdout)
+    assert (made["role"], made["provider"], made["project"]) == ("push", "racks", None)
+    [row] = json.loads(run(site, "list", "--json").stdout)
+    assert (row["role"], row["provider"]) == ("push", "racks")
+    assert "provider racks" in run(site, "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--push", "rack"], "Did you mean 'racks'?"),
+        (["--push", "racks", "--role", "view"], "--push PROVIDER"),
+        ([], "--push PROVIDER"),
+        (["--push", "racks", "--project", "red"], "leave the project out"),
+        (["--role", "push"], "push"),
+    ],
+)
+def test_create_refuses_a_token_that_could_not_push(site: Path, words: list[str], said: str) -> None:
+    (site / "providers.yaml").write_text(PROVIDERS)
+    result = run(site, "create", "sender", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "cmt_" not in result.output
+
+
+def test_create_tells_the_mistakes_of_a_site_whose_providers_are_not_known(site: Path) -> None:
+    (site / "providers.yaml").write_text("providers: 7\n")
+    result = run(site, "create", "sender", "--push", "racks")
+    assert result.exit_code == 2
+    assert "'providers' is no list" in result.stderr
+
+
 def test_list_shows_every_token_and_no_clear_text(site: Path) -> None:
     clear = run(site, "create", "ann", "--role", "operate").stdout.strip()
     run(site, "create", "team", "--role", "view", "--project", "[red]", "--expires", "1h")

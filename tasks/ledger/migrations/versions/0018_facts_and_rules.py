@@ -3,7 +3,7 @@
 Only adds: earlier workers go on beside those of this revision.
 
 Revision ID: 0018
-Revises: 0011
+Revises: 0017
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from tasks.ledger.base import Moment
 
 revision = "0018"
-down_revision = "0011"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""Providers of which nothing is asked: they push CloudEvents."""

@@ -1,0 +1,1 @@
+"""Watching an event history: a command for each new event once, whatever is killed when."""
