@@ -619,3 +619,27 @@ def test_a_run_goes_on_with_the_code_that_it_began_with(stand: Any) -> None:
     here.tick()
     here.work_all()
     assert here.log(number) == ["1 {} {}"]
+
+
+def test_a_conflict_while_the_end_is_written_calls_no_handler_again(
+    stand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from tasks.jobs import ending
+
+    here = stand(module("self.finish(1)"))
+    number = started(here)
+    write, failures = ending._write, iter([True, True, False])
+
+    def sometimes(*arguments: Any) -> Any:
+        found = write(*arguments)
+        if next(failures):
+            raise OperationalError("UPDATE", None, Exception("deadlock"))
+        return found
+
+    monkeypatch.setattr(ending, "_write", sometimes)
+    here.work()
+    assert (here.run(number).state, here.run(number).result) == ("completed", 1)
+    with here.ledger.reading() as session:
+        assert session.scalars(select(JobCall.attempts)).all() == [1]

@@ -354,3 +354,18 @@ def test_triggers_share_their_names_with_rule_events() -> None:
         ("jobs/a.trig", "E309"),
         ("jobs/b.trig", "E309"),
     ]
+
+
+def test_what_the_docs_show_can_be_used_as_it_stands() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "jobs.md").read_text(encoding="utf-8")
+    [module] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [document] = re.findall(r"^```xml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    files = {
+        "greeter.job": archive("greeter", module),
+        "relieve.job": archive("relieve", policy=CONTEXT + '<fact name="jobargs.most" type="Integer"/>'),
+        "relieve.sched": document.encode(),
+        "m.trig": trigger("monday-morning", '<cron expr="0 0 6 ? * MON"/>'),
+    }
+    found = good_site(files)
+    assert "online_event" in found.jobs["greeter"].handlers
+    assert found.schedules["relieve"].arguments == {"most": 3}
