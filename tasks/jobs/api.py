@@ -108,6 +108,15 @@ class Job:
         """Whether a fact is defined."""
         return self.getFact(name, of) is not None
 
+    def objects(self, kind: str, provider: str | None = None, name: str | None = None) -> list[dict[str, Any]]:
+        """Objects of inventory of a kind, such as ``server``: at most a thousand, by provider and id.
+
+        Each has ``provider``, ``kind``, ``id``, ``name``, ``tenant_id``, ``state`` and ``attributes``. ``name`` may
+        have ``*`` and ``?``.
+        """
+        found: list[dict[str, Any]] = self._link.ask("objects", kind=kind, provider=provider, name=name)
+        return found
+
     def setFact(self, name: str, value: Any, of: str | None = None) -> None:
         """Set a fact, None to make it undefined. The job's policy has to allow it with ``job.facts``."""
         self._wishes.facts[name, of] = value

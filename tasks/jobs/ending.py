@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from tasks.jobs import moves, wishes
 from tasks.jobs.report import report
 from tasks.jobs.sandbox import Ended
 from tasks.jobs.watch import stopped_as
+from tasks.ledger import conflicts
 from tasks.ledger.jobs import (
     CALL_DONE,
     CALL_FAILED,
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+#: Pauses between tries to write how a handler went: if that were not written, the handler would be called again.
+WRITE_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 #: Failures of one subscription in a row after which it is suspended (11).
 PATIENCE = 10
 Backoff = Callable[[int, float, float], float]
@@ -50,13 +55,21 @@ def after(
     What a handler wanted and may not have is its failure, and nothing of it is done. A worker whose lease was
     lost writes nothing.
     """
-    try:
-        with ledger.transaction() as session:
-            return _write(session, settings, taken, worker, ended, now, backoff)
-    except CatchmentError as unfit:
-        final = Ended("failed", str(unfit), final=isinstance(unfit, Permanent))
-        with ledger.transaction() as session:
-            return _write(session, settings, taken, worker, final, now, backoff)
+    for pause in (*WRITE_PAUSES, None):
+        try:
+            with ledger.transaction() as session:
+                return _write(session, settings, taken, worker, ended, now, backoff)
+        except CatchmentError as unfit:
+            if ended.word == "failed":
+                raise
+            ended = Ended("failed", str(unfit), final=isinstance(unfit, Permanent))
+        except DBAPIError as error:
+            passing = error.connection_invalidated or isinstance(error, OperationalError)
+            if pause is None or not (passing or conflicts.kind_of(error)):
+                raise
+            log.warning("how a handler ended could not be written; again", instance=taken.id, error=str(error.orig))
+            time.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 def _write(

@@ -11,6 +11,8 @@ from sqlalchemy import func, insert, select, update
 from tasks.constraints.paths import Scope, read_path
 from tasks.jobs import scene
 from tasks.jobs.wishes import object_of
+from tasks.ledger import listing
+from tasks.ledger.inventory import GONE
 from tasks.ledger.jobs import JobInstance, JobLog
 from tasks.ledger.session import Ledger
 from tasks.model import clock
@@ -19,6 +21,9 @@ from tasks.model.fact_types import plain
 LEVELS = ("debug", "info", "warning", "error", "output")
 #: Lines that one run may log, and characters of a line.
 MOST_LINES, LONGEST_LINE = 10_000, 4000
+#: Objects of inventory in one answer, and what is told of each.
+MOST_OBJECTS = 1000
+_OBJECT = ("provider", "kind", "name", "tenant_id", "state", "attributes")
 #: Lines and progress are written at this pace, so that a chatty job costs the ledger little.
 WRITE_SECONDS = 0.5
 
@@ -81,6 +86,8 @@ class Speech:
 
     def answer(self, what: str, told: Mapping[str, Any]) -> Any:
         """Answer a question. Raises ``ValueError`` for one that nobody answers."""
+        if what == "objects":
+            return self._objects(told)
         if what != "fact":
             raise ValueError(f"nobody answers to {what[:40]!r}")
         name = str(told.get("name", ""))
@@ -92,6 +99,14 @@ class Speech:
             present = scene.take(session, [ref])
         found = Scope({ref.kind: ref.id}, present, clock.now()).get(read_path(name))
         return None if found is None else plain(found.value)
+
+    def _objects(self, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+        wanted: Any = {key: str(told[key]) for key in ("kind", "provider", "name") if told.get(key) is not None}
+        with self._ledger.reading() as session:
+            found = listing.inventory(session, **wanted, limit=MOST_OBJECTS)
+        return [
+            {"id": line.ref, **{name: getattr(line, name) for name in _OBJECT}} for line in found if line.state != GONE
+        ]
 
 
 def _fit(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Jobs in real processes: two hosts on one machine, discovery on the right one, a job that waits, a dying agent."""
+"""Jobs in real processes: two hosts on one machine, discovery on the right one, a job that waits, an agent dying."""
 
 from __future__ import annotations
 

@@ -439,7 +439,7 @@ LISTENER = module(
 )
 
 
-def test_check_93_a_callback_gets_the_context_that_the_scheduler_used(stand: Any) -> None:
+def test_orchestrate_93_a_callback_gets_the_context_that_the_scheduler_used(stand: Any) -> None:
     here = stand(LISTENER, k_job=archive("k"), s_sched=schedule("s", "k", "alarm"))
     number = started(here)
     here.fire("alarm", {"vmhost": ["early"]})
@@ -454,7 +454,7 @@ def test_check_93_a_callback_gets_the_context_that_the_scheduler_used(stand: Any
     assert here.run(number).state == "running"
 
 
-def test_check_94_only_a_method_of_the_job_can_be_a_callback(stand: Any) -> None:
+def test_orchestrate_94_only_a_method_of_the_job_can_be_a_callback(stand: Any) -> None:
     body = (
         "def inner(context): pass\n"
         "for wrong in (inner, len, print, self._method, self.kept.update, lambda c: None):\n"
@@ -469,7 +469,7 @@ def test_check_94_only_a_method_of_the_job_can_be_a_callback(stand: Any) -> None
     assert count(here.ledger, JobSubscription) == 0
 
 
-def test_check_95_a_subscription_counts_once_and_ends_with_what_is_queued(stand: Any) -> None:
+def test_orchestrate_95_a_subscription_counts_once_and_ends_with_what_is_queued(stand: Any) -> None:
     text = module(
         "for n in range(3): self.subscribeToEvent('alarm', self.a)\nself.subscribeToEvent('stop', self.b)",
         "def a(self, context): self.log('a')",
@@ -491,7 +491,7 @@ def test_check_95_a_subscription_counts_once_and_ends_with_what_is_queued(stand:
     assert here.run(number).state == "running"
 
 
-def test_check_96_callbacks_of_one_run_come_one_after_the_other_in_order(stand: Any) -> None:
+def test_orchestrate_96_callbacks_of_one_run_come_one_after_the_other_in_order(stand: Any) -> None:
     here = stand(LISTENER)
     number = started(here)
     here.work()
@@ -509,7 +509,7 @@ def test_check_96_callbacks_of_one_run_come_one_after_the_other_in_order(stand: 
     assert here.log(number) == [f"{n + 1} {{'n': {n}}} {{}}" for n in range(5)]
 
 
-def test_check_97_a_callback_that_fails_is_logged_and_the_next_one_comes(stand: Any) -> None:
+def test_orchestrate_97_a_callback_that_fails_is_logged_and_the_next_one_comes(stand: Any) -> None:
     text = module(
         "self.subscribeToEvent('alarm', self.a)",
         "def a(self, context):\n    if context['bad']: raise ValueError('bad')\n    self.log('good')",
@@ -536,7 +536,7 @@ def test_check_97_a_callback_that_fails_is_logged_and_the_next_one_comes(stand: 
         assert session.scalars(select(JobSubscription.suspended)).all() == [True]
 
 
-def test_check_98_the_end_of_a_job_ends_its_subscriptions(stand: Any) -> None:
+def test_orchestrate_98_the_end_of_a_job_ends_its_subscriptions(stand: Any) -> None:
     text = module("self.subscribeToEvent('alarm', self.a)", "def a(self, context): self.finish('seen')")
     here = stand(text)
     number = started(here)
@@ -552,7 +552,7 @@ def test_check_98_the_end_of_a_job_ends_its_subscriptions(stand: Any) -> None:
     assert count(here.ledger, JobSubscription) == 0
 
 
-def test_check_99_a_thousand_idle_jobs_use_no_slot(stand: Any) -> None:
+def test_orchestrate_99_a_thousand_idle_jobs_use_no_slot(stand: Any) -> None:
     here = stand(LISTENER)
     number = started(here)
     here.work()
@@ -619,3 +619,27 @@ def test_a_run_goes_on_with_the_code_that_it_began_with(stand: Any) -> None:
     here.tick()
     here.work_all()
     assert here.log(number) == ["1 {} {}"]
+
+
+def test_a_conflict_while_the_end_is_written_calls_no_handler_again(
+    stand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from tasks.jobs import ending
+
+    here = stand(module("self.finish(1)"))
+    number = started(here)
+    write, failures = ending._write, iter([True, True, False])
+
+    def sometimes(*arguments: Any) -> Any:
+        found = write(*arguments)
+        if next(failures):
+            raise OperationalError("UPDATE", None, Exception("deadlock"))
+        return found
+
+    monkeypatch.setattr(ending, "_write", sometimes)
+    here.work()
+    assert (here.run(number).state, here.run(number).result) == ("completed", 1)
+    with here.ledger.reading() as session:
+        assert session.scalars(select(JobCall.attempts)).all() == [1]

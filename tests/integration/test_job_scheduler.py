@@ -63,7 +63,7 @@ def test_what_was_fired_before_the_first_look_starts_nothing(stand: Any, ledger:
     assert len(here.runs("id")) == 1
 
 
-def test_check_69_an_event_of_the_very_start_is_not_missed(stand: Any, ledger: Ledger) -> None:
+def test_orchestrate_69_an_event_of_the_very_start_is_not_missed(stand: Any, ledger: Ledger) -> None:
     here = stand(QUIET)
     with ledger.transaction() as session:
         session.execute(delete(JobCursor))
@@ -108,7 +108,7 @@ def test_a_storm_that_was_suppressed_starts_nothing_beyond_its_hundred(stand: An
     assert len(here.runs("id")) == 100
 
 
-def test_check_76_a_discovery_job_runs_on_the_resource_that_has_come_online(stand: Any) -> None:
+def test_orchestrate_76_a_discovery_job_runs_on_the_resource_that_has_come_online(stand: Any) -> None:
     here = stand({})
     here.fire("RESOURCE_ONLINE", {"resource": "web7"})
     here.tick()
@@ -117,7 +117,7 @@ def test_check_76_a_discovery_job_runs_on_the_resource_that_has_come_online(stan
     assert here.rings.hosts == {"web7": 2}
 
 
-def test_check_77_each_of_two_triggers_starts_the_job(stand: Any) -> None:
+def test_orchestrate_77_each_of_two_triggers_starts_the_job(stand: Any) -> None:
     here = stand({**QUIET, "s.sched": schedule("s", "quiet", "alarm", "other")})
     here.fire("alarm")
     here.fire("other")
@@ -125,7 +125,7 @@ def test_check_77_each_of_two_triggers_starts_the_job(stand: Any) -> None:
     assert here.runs("trigger") == ["alarm", "other"]
 
 
-def test_check_78_overlap_skip_records_what_it_skips(stand: Any) -> None:
+def test_orchestrate_78_overlap_skip_records_what_it_skips(stand: Any) -> None:
     here = stand(on_event(overlap="skip"))
     here.fire("alarm")
     here.tick()
@@ -138,7 +138,7 @@ def test_check_78_overlap_skip_records_what_it_skips(stand: Any) -> None:
         assert session.get_one(JobSchedule, "s").skipped == 1
 
 
-def test_check_78_overlap_queue_waits_for_the_run_before(stand: Any) -> None:
+def test_orchestrate_78_overlap_queue_waits_for_the_run_before(stand: Any) -> None:
     here = stand(on_event(overlap="queue"))
     here.fire("alarm")
     here.fire("alarm")
@@ -149,7 +149,7 @@ def test_check_78_overlap_queue_waits_for_the_run_before(stand: Any) -> None:
     assert here.runs("state") == ["completed", "starting"]
 
 
-def test_check_80_an_inactive_schedule_is_started_by_hand_alone(stand: Any) -> None:
+def test_orchestrate_80_an_inactive_schedule_is_started_by_hand_alone(stand: Any) -> None:
     from tasks.jobs.desk import Desk
 
     here = stand({**on_event(active="false"), "t.trig": trigger("t", '<time startin="1"/>')})
@@ -182,7 +182,7 @@ def constrained(kind: str, inner: str) -> dict[str, bytes]:
     }
 
 
-def test_check_81_a_start_constraint_delays_the_start(stand: Any) -> None:
+def test_orchestrate_81_a_start_constraint_delays_the_start(stand: Any) -> None:
     here = stand(constrained("start", '<eq fact="vmhost.location" value="north" reason="only in the north"/>'))
     here.set_facts(("vmhost/h1", "vmhost.location", "south"))
     here.fire("alarm", {"vmhost": "h1"})
@@ -193,7 +193,7 @@ def test_check_81_a_start_constraint_delays_the_start(stand: Any) -> None:
     assert here.runs("state") == ["starting"]
 
 
-def test_check_81_an_accept_constraint_rejects_with_its_reason(stand: Any) -> None:
+def test_orchestrate_81_an_accept_constraint_rejects_with_its_reason(stand: Any) -> None:
     here = stand(constrained("accept", '<eq fact="vmhost.location" value="north" reason="only in the north"/>'))
     here.fire("alarm", {"vmhost": "h1"})
     here.tick()
@@ -254,7 +254,7 @@ def test_the_most_urgent_run_goes_first(stand: Any) -> None:
     assert dict(here.runs("schedule", "state")) == {"s": "starting", "u": "completed"}
 
 
-def test_check_82_the_event_wins_over_an_argument_called_context(stand: Any) -> None:
+def test_orchestrate_82_the_event_wins_over_an_argument_called_context(stand: Any) -> None:
     given = '<jobargs><fact name="context" type="Dictionary"><dict name="a" value="b"/></fact></jobargs>'
     here = stand({**QUIET, "s.sched": schedule("s", "quiet", "alarm", inner=given)})
     here.fire("alarm", {"user": "erin"})
@@ -269,7 +269,7 @@ def test_a_job_that_declares_no_context_is_started_without_one(stand: Any) -> No
     assert here.runs("arguments", "context") == [({}, {"user": "erin"})]
 
 
-def test_check_87_a_time_trigger_fires_at_its_times_and_is_done(stand: Any) -> None:
+def test_orchestrate_87_a_time_trigger_fires_at_its_times_and_is_done(stand: Any) -> None:
     here = stand(EVERY_TEN)
     begun = here.hands.now
     for _ in range(60):
@@ -277,7 +277,7 @@ def test_check_87_a_time_trigger_fires_at_its_times_and_is_done(stand: Any) -> N
     assert [int((at - begun).total_seconds()) for at in here.runs("created_at")] == [5, 15, 25]
 
 
-def test_check_88_a_slot_that_was_missed_by_half_a_minute_fires_once_late(stand: Any) -> None:
+def test_orchestrate_88_a_slot_that_was_missed_by_half_a_minute_fires_once_late(stand: Any) -> None:
     here = stand(EVERY_TEN)
     here.tick(37)
     # 5 and 15 were missed, 25 is the latest of them.
@@ -286,7 +286,7 @@ def test_check_88_a_slot_that_was_missed_by_half_a_minute_fires_once_late(stand:
     assert len(here.runs("id")) == 1
 
 
-def test_check_88_a_slot_that_was_missed_by_ten_minutes_is_passed_over(stand: Any) -> None:
+def test_orchestrate_88_a_slot_that_was_missed_by_ten_minutes_is_passed_over(stand: Any) -> None:
     daily = {**QUIET, "t.trig": trigger("t", '<cron expr="0 0 13 * * ?"/>'), "s.sched": schedule("s", "quiet", "t")}
     here = stand(daily)
     here.tick(70 * 60)
@@ -321,7 +321,7 @@ def test_a_trigger_that_was_changed_or_switched_off_begins_anew(stand: Any) -> N
     assert len(here.runs("id")) == 2
 
 
-def test_check_92_two_clocks_at_once_fire_once(stand: Any, ledger: Ledger) -> None:
+def test_orchestrate_92_two_clocks_at_once_fire_once(stand: Any, ledger: Ledger) -> None:
     here = stand({**EVERY_TEN, "e.sched": schedule("e", "quiet", "alarm")})
     here.fire("alarm")
     here.hands.forward(5)

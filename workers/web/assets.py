@@ -21,8 +21,8 @@ ICON = (
 _FILES = {
     "/static/catchment.css": "text/css",
     "/static/live.js": "text/javascript",
-    "/static/timeline.js": "text/javascript",
     "/static/run.js": "text/javascript",
+    "/static/timeline.js": "text/javascript",
 }
 _ICON = "/static/icon.svg"
 

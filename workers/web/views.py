@@ -25,10 +25,10 @@ _TONES = {
     **dict.fromkeys(("fired", "done", "success", "read", "finished", "closed", "created", "converted"), "good"),
     **dict.fromkeys(("pending", "asked", "owed", "being read", "acknowledged", "warning", "holds"), "warn"),
     **dict.fromkeys(("dead", "failed", "failure", "error", "open", "critical", "missing", "cannot notify"), "bad"),
-    # The states of jobs.
+    # The words of runs of jobs.
+    "completed": "good",
+    "terminated": "bad",
     **dict.fromkeys(("queued", "paused", "cancelling", "suspended"), "warn"),
-    **dict.fromkeys(("completed",), "good"),
-    **dict.fromkeys(("terminated",), "bad"),
     # The words of tasks.ledger.health about a provider.
     **dict.fromkeys((health.RECEIVING, health.QUIET, health.CONNECTED, "exact"), "good"),
     **dict.fromkeys((health.CATCHING_UP, health.GAP, health.SUSPICIOUS, health.SILENT, health.NEVER, "late"), "warn"),

@@ -217,7 +217,7 @@ def test_firings_over_a_change_of_clocks_are_those_of_every_minute(
     assert found == wanted
 
 
-def test_check_83_cron_fires_as_quartz_does() -> None:
+def test_orchestrate_83_cron_fires_as_quartz_does() -> None:
     start = datetime(2031, 1, 1, tzinfo=UTC)
     assert [f.minute for f in firings("0 0/5 14 * * ?", start, 12)] == list(range(0, 60, 5))
     assert firings("0 0/5 14 * * ?", start, 13)[-1].day == 2
@@ -232,7 +232,7 @@ def test_check_83_cron_fires_as_quartz_does() -> None:
     assert days("0 0 0 ? * 2#5", 2031, 2) == []
 
 
-def test_check_84_both_day_fields_are_in_union_and_a_day_fires_once() -> None:
+def test_orchestrate_84_both_day_fields_are_in_union_and_a_day_fires_once() -> None:
     assert days("0 0 0 15 * 1", 2031, 6) == [1, 8, 15, 22, 29]
     assert days("0 0 0 1,16 * 1", 2031, 6) == [1, 8, 15, 16, 22, 29]
     assert days("0 0 0 * * 1", 2031, 6) == days("0 0 0 ? * 1", 2031, 6)
@@ -263,12 +263,12 @@ def test_check_84_both_day_fields_are_in_union_and_a_day_fires_once() -> None:
         ("0 " * 4000, "at most 250 characters"),
     ],
 )
-def test_check_85_what_cannot_be_names_its_field(text: str, told: str) -> None:
+def test_orchestrate_85_what_cannot_be_names_its_field(text: str, told: str) -> None:
     with pytest.raises(CronMistake, match=re.escape(told)):
         read_cron(text)
 
 
-def test_check_86_a_fixed_time_fires_once_in_a_gap_and_once_in_an_overlap() -> None:
+def test_orchestrate_86_a_fixed_time_fires_once_in_a_gap_and_once_in_an_overlap() -> None:
     berlin = "Europe/Berlin"
     spring = firings("0 30 2 * * ?", datetime(2031, 3, 29, 12, tzinfo=UTC), 2, berlin)
     assert [f.isoformat() for f in spring] == ["2031-03-30T03:00:00+02:00", "2031-03-31T02:30:00+02:00"]

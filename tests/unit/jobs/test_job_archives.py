@@ -53,11 +53,11 @@ PATHS = [
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_check_91_a_path_that_is_none_is_refused(name: str) -> None:
+def test_orchestrate_91_a_path_that_is_none_is_refused(name: str) -> None:
     assert codes({"quiet.job": raw_zip(*GOOD, (entry(name), b"x"))}) == ["E111"]
 
 
-def test_check_91_a_name_with_a_nul_is_refused() -> None:
+def test_orchestrate_91_a_name_with_a_nul_is_refused() -> None:
     made = raw_zip(*GOOD, (entry("aaaa.py"), b"x")).replace(b"aaaa.py", b"aa\0a.py")
     assert codes({"quiet.job": made}) == ["E111"]
 
@@ -66,7 +66,7 @@ KINDS = [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_check_91_links_and_devices_are_refused(kind: int) -> None:
+def test_orchestrate_91_links_and_devices_are_refused(kind: int) -> None:
     assert codes({"quiet.job": raw_zip(*GOOD, (entry("link", kind | 0o777), b"/etc/passwd"))}) == ["E112"]
 
 
@@ -74,7 +74,7 @@ def test_a_file_that_wants_to_run_as_somebody_else_is_refused() -> None:
     assert codes({"quiet.job": raw_zip(*GOOD, (entry("tool", stat.S_IFREG | 0o4755), b"x"))}) == ["E112"]
 
 
-def test_check_91_a_bomb_is_refused_by_its_ratio_and_costs_no_memory() -> None:
+def test_orchestrate_91_a_bomb_is_refused_by_its_ratio_and_costs_no_memory() -> None:
     made = raw_zip(*GOOD, ("zeros", bytes(20 * 2**20)))
     assert len(made) < 64 * 1024
     tracemalloc.start()
@@ -85,7 +85,7 @@ def test_check_91_a_bomb_is_refused_by_its_ratio_and_costs_no_memory() -> None:
         tracemalloc.stop()
 
 
-def test_check_91_a_thousand_and_one_entries_are_refused() -> None:
+def test_orchestrate_91_a_thousand_and_one_entries_are_refused() -> None:
     made = raw_zip(*GOOD, *((f"f{n}", b"") for n in range(MAX_ENTRIES - 1)))
     assert codes({"quiet.job": made}) == ["E113"]
     fine = raw_zip(*GOOD, *((f"f{n}", b"") for n in range(MAX_ENTRIES - 2)))
@@ -145,7 +145,7 @@ def test_an_archive_without_its_module_is_refused() -> None:
     assert codes({"quiet.job": archive("quiet", other_policy="<policy/>")}) == ["E313"]
 
 
-def test_check_90_a_bad_part_refuses_the_whole_site() -> None:
+def test_orchestrate_90_a_bad_part_refuses_the_whole_site() -> None:
     bad = archive("quiet", bad_trig=trigger("t", '<cron expr="0 0 99 * * ?"/>').decode())
     assert codes({"quiet.job": bad}) == ["E307"]
 

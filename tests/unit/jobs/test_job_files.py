@@ -53,7 +53,7 @@ def test_a_schedule_of_the_second_generation_is_read_whole() -> None:
     assert against_schema(WHOLE, "schedule_2_0_0.xsd") == []
 
 
-def test_check_73_the_spaced_name_of_an_event_is_read_and_written_back_with_an_underscore() -> None:
+def test_orchestrate_73_the_spaced_name_of_an_event_is_read_and_written_back_with_an_underscore() -> None:
     found = good_site({"quiet.job": archive("quiet"), "n.sched": WHOLE, "t.trig": AT_TWO}).schedules["nightly"]
     assert found.triggers == ("at-two", "RESOURCE_OFFLINE")
     written = write_schedule(found)
@@ -66,7 +66,7 @@ def _fields(found: Schedule) -> dict[str, object]:
     return {name: getattr(found, name) for name in Schedule.__slots__}
 
 
-def test_check_79_a_schedule_of_a_job_that_is_not_deployed_is_refused() -> None:
+def test_orchestrate_79_a_schedule_of_a_job_that_is_not_deployed_is_refused() -> None:
     _, problems = read_site({"s.sched": schedule("s", "nowhere", "SERVER_UP")})
     assert [str(p) for p in problems] == [
         "jobs/s.sched:1: E308 the job nowhere is not deployed. "
@@ -74,7 +74,7 @@ def test_check_79_a_schedule_of_a_job_that_is_not_deployed_is_refused() -> None:
     ]
 
 
-def test_check_85_a_cron_mistake_names_file_line_field_and_range() -> None:
+def test_orchestrate_85_a_cron_mistake_names_file_line_field_and_range() -> None:
     bad = b'<trigger name="t">\n  <cron expr="0 0 3-39 * * ?"/>\n</trigger>'
     _, [problem] = read_site({"t.trig": bad})
     assert (problem.path, problem.line, problem.what) == (
@@ -84,7 +84,7 @@ def test_check_85_a_cron_mistake_names_file_line_field_and_range() -> None:
     )
 
 
-def test_check_87_a_time_trigger_fires_first_then_each_interval_and_comes_to_its_end() -> None:
+def test_orchestrate_87_a_time_trigger_fires_first_then_each_interval_and_comes_to_its_end() -> None:
     way = good_site({"t.trig": trigger("t", '<time startin="5s" interval="10s" repeat="2"/>')}).triggers["t"].start
     assert isinstance(way, OnTime)
     moment, found = START, []
@@ -101,7 +101,7 @@ def test_check_87_a_time_trigger_fires_first_then_each_interval_and_comes_to_its
     assert ever.after(START + timedelta(days=300, seconds=3), START) == START + timedelta(days=300, seconds=10)
 
 
-def test_check_89_a_schedule_of_the_first_generation_means_the_same() -> None:
+def test_orchestrate_89_a_schedule_of_the_first_generation_means_the_same() -> None:
     old = b"""<schedule>
       <job name="osInfo" job="osInfo" user="zosSystem" priority="high">
         <resourcediscovery/><active/><runonresourcestart/><runoneachresource/>
@@ -261,14 +261,14 @@ DANGEROUS = [
 
 
 @pytest.mark.parametrize("content", DANGEROUS)
-def test_check_100_a_doctype_is_refused_in_any_form(content: bytes) -> None:
+def test_orchestrate_100_a_doctype_is_refused_in_any_form(content: bytes) -> None:
     for path in ("s.sched", "t.trig"):
         [code] = codes({path: content})
         assert code in ("E101", "E106")
     assert codes({"quiet.job": archive("quiet", quiet_sched=content.decode())})[0] in ("E101", "E106")
 
 
-def test_check_100_a_billion_laughs_costs_no_memory() -> None:
+def test_orchestrate_100_a_billion_laughs_costs_no_memory() -> None:
     lines = [f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12)]
     laughs = f'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY l0 "lol">{"".join(lines)}]><l>&l11;</l>'.encode()
     codes({"t.trig": laughs})
@@ -280,14 +280,14 @@ def test_check_100_a_billion_laughs_costs_no_memory() -> None:
         tracemalloc.stop()
 
 
-def test_check_101_another_encoding_or_size_is_refused() -> None:
+def test_orchestrate_101_another_encoding_or_size_is_refused() -> None:
     good = AT_TWO.decode()
     assert codes({"t.trig": good.encode("utf-16")}) == ["E102"]
     assert codes({"t.trig": b'<?xml version="1.0" encoding="latin-1"?>' + AT_TWO}) == ["E102"]
     assert codes({"t.trig": AT_TWO + b" " * (257 * 1024)}) == ["E103"]
 
 
-def test_check_102_a_hint_at_a_schema_is_not_followed() -> None:
+def test_orchestrate_102_a_hint_at_a_schema_is_not_followed() -> None:
     hint = (
         b'<trigger xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
         b'xsi:noNamespaceSchemaLocation="http://127.0.0.1:1/x.xsd" name="t"><time startin="1"/></trigger>'
@@ -295,7 +295,7 @@ def test_check_102_a_hint_at_a_schema_is_not_followed() -> None:
     assert codes({"t.trig": hint}) == []
 
 
-def test_check_105_ten_thousand_mutated_documents_give_clean_errors_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orchestrate_105_ten_thousand_mutated_documents_give_clean_errors_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packaged, "archives", dict)
     chance = random.Random(7)
     seeds = {
@@ -354,3 +354,18 @@ def test_triggers_share_their_names_with_rule_events() -> None:
         ("jobs/a.trig", "E309"),
         ("jobs/b.trig", "E309"),
     ]
+
+
+def test_what_the_docs_show_can_be_used_as_it_stands() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "jobs.md").read_text(encoding="utf-8")
+    [module] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [document] = re.findall(r"^```xml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    files = {
+        "greeter.job": archive("greeter", module),
+        "relieve.job": archive("relieve", policy=CONTEXT + '<fact name="jobargs.most" type="Integer"/>'),
+        "relieve.sched": document.encode(),
+        "m.trig": trigger("monday-morning", '<cron expr="0 0 6 ? * MON"/>'),
+    }
+    found = good_site(files)
+    assert "online_event" in found.jobs["greeter"].handlers
+    assert found.schedules["relieve"].arguments == {"most": 3}

@@ -23,8 +23,8 @@ OPEN = {
     ("POST", "/signin"),
     ("GET", "/static/catchment.css"),
     ("GET", "/static/live.js"),
-    ("GET", "/static/timeline.js"),
     ("GET", "/static/run.js"),
+    ("GET", "/static/timeline.js"),
     ("GET", "/static/icon.svg"),
 }
 

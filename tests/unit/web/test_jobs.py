@@ -110,7 +110,7 @@ def test_viewers_set_nothing_in_motion_and_tokens_of_one_project_see_nothing(gro
         assert ground.client("red").get(path).status_code == 403
 
 
-def test_check_74_external_events_are_fired_by_their_declared_names_alone(ground: Ground) -> None:
+def test_orchestrate_74_external_events_are_fired_by_their_declared_names_alone(ground: Ground) -> None:
     client = ground.client("operator")
     fired = client.post("/api/v1/jobs/events/backup_done", json={"context": {"host": "h1", "sizes": [1, 2.5]}})
     assert fired.status_code == 202
@@ -130,7 +130,7 @@ def test_check_74_external_events_are_fired_by_their_declared_names_alone(ground
     assert client.post("/api/v1/jobs/events/backup_done", content=b"[[[").status_code == 422
 
 
-def test_check_74_one_token_fires_sixty_events_in_a_minute(ground: Ground) -> None:
+def test_orchestrate_74_one_token_fires_sixty_events_in_a_minute(ground: Ground) -> None:
     client = ground.client("operator")
     answers = [client.post("/api/v1/jobs/events/backup_done").status_code for _ in range(61)]
     assert answers == [202] * 60 + [429]
@@ -138,7 +138,7 @@ def test_check_74_one_token_fires_sixty_events_in_a_minute(ground: Ground) -> No
     assert ground.client("boss").post("/api/v1/jobs/events/backup_done").status_code == 202
 
 
-def test_check_74_the_event_of_a_rule_is_fired_by_nobody_outside(ground: Ground) -> None:
+def test_orchestrate_74_the_event_of_a_rule_is_fired_by_nobody_outside(ground: Ground) -> None:
     rule, _ = read_event(RULE, "backup_done", "rules/backup_done.event", ZoneInfo("UTC"))
     assert rule is not None
     object.__setattr__(ground.app.state.web, "rules", lambda: RuleSet([rule]))
