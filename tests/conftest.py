@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import delete
 
 from tasks.conveyor import launch
@@ -21,6 +22,10 @@ from tasks.ledger import migrate, tables
 from tasks.ledger.session import Ledger
 from tasks.model import clock
 from tests.ground import START, Clock, Rung
+
+# A busy machine draws and runs slowly, which says nothing of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SERVER = "postgresql://postgres@127.0.0.1:5432"
 CORPUS = Path(__file__).resolve().parents[1] / "../shared/corpus"

@@ -82,7 +82,9 @@ POLLS = st.lists(
 
 
 @KINDS
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(events=EVENTS, polls=POLLS, page=st.integers(2, 30))
 def test_every_event_is_handed_over_in_any_order_of_arrival(
     kind: type[EventApiMonitor], events: list[tuple[float, float]], polls: list[Any], page: int, timed: Any

@@ -250,7 +250,9 @@ def test_gaps_that_are_remembered_have_an_end(reader: Reader) -> None:
     assert Walk.of(json.loads(json.dumps(walk.cursor()))).cursor() == walk.cursor()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     shown=st.lists(st.tuples(st.integers(1, 120), st.integers(9_960, 9_999)), max_size=120),
     polls=st.integers(1, 6),
